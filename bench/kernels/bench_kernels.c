@@ -1,0 +1,169 @@
+/* How fast the kernels of this machine are on one core, beside what the core could do at most: reading memory for one row of
+ * activations, multiplying and adding for many. Best of several runs; other programs on the machine make all figures worse. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "kernels/kernels.h"
+
+enum { WIDTH = 4096, SOURCE_ROWS = 16, MANY = 64, RUNS = 7 };
+
+#define MEMORY_BYTES (UINT64_C(192) << 20) /* weights that no cache holds */
+#define CACHE_BYTES  (UINT64_C(256) << 10) /* weights that the second cache holds */
+
+/* ---- limits */
+
+typedef float    v4f __attribute__((vector_size(16)));
+typedef uint64_t v2u __attribute__((vector_size(16)));
+
+/* Makes the compiler believe that somebody looks at these values here. */
+#if defined(__x86_64__)
+#define KEEP6(a, b, c, d, e, f) __asm__ volatile("" : "+x"(a), "+x"(b), "+x"(c), "+x"(d), "+x"(e), "+x"(f))
+#else
+#define KEEP6(a, b, c, d, e, f) __asm__ volatile("" : "+w"(a), "+w"(b), "+w"(c), "+w"(d), "+w"(e), "+w"(f))
+#endif
+
+/* GFLOP/s of independent multiplications and additions on 4 floats, what every x86-64 has. */
+static double peak_gflops(void)
+{
+    double best = 0;
+    for (int run = 0; run < RUNS; run++) {
+        enum { STEPS = 2000000 };
+        const v4f f = { 0.999f, 0.999f, 0.999f, 0.999f };
+        v4f a = f, b = f, c = f, d = f, e = f, g = f, p = f, q = f, r = f, s = f, t = f, u = f;
+        const uint64_t begin = clock_ns();
+        for (int step = 0; step < STEPS; step++) {
+            a *= f, b *= f, c *= f, d *= f, e *= f, g *= f;
+            p += f, q += f, r += f, s += f, t += f, u += f;
+            KEEP6(a, b, c, d, e, g);
+            KEEP6(p, q, r, s, t, u);
+        }
+        const double gflops = 2.0 * 4 * 6 * STEPS / (double)(clock_ns() - begin);
+        best = gflops > best ? gflops : best;
+    }
+    return best;
+}
+
+/* GB/s of reading `bytes` bytes again and again. */
+static double read_gbs(const void *memory, uint64_t bytes)
+{
+    double best = 0;
+    const int times = (int)(MEMORY_BYTES / bytes);
+    for (int run = 0; run < RUNS; run++) {
+        v2u a = { 0 }, b = a, c = a, d = a, e = a, f = a;
+        const uint64_t begin = clock_ns();
+        for (int t = 0; t < times; t++) {
+            const v2u *p = memory;
+            for (const v2u *end = p + bytes / sizeof *p; end - p >= 8; p += 8) {
+                a |= p[0], b |= p[1], c |= p[2], d |= p[3];
+                a |= p[4], b |= p[5], e |= p[6], f |= p[7];
+            }
+            KEEP6(a, b, c, d, e, f);
+        }
+        const double gbs = (double)bytes * times / (double)(clock_ns() - begin);
+        best = gbs > best ? gbs : best;
+    }
+    return best;
+}
+
+/* ---- kernels */
+
+struct setup {
+    char         *w;       /* MEMORY_BYTES */
+    float        *x, *y;   /* [MANY, WIDTH], [MANY, rows] */
+    float        *scratch; /* [KERNEL_PANEL, WIDTH] */
+    void         *rounded;
+    struct act_i8 act;
+};
+
+/* Rows of the type, drawn once and repeated until `bytes` are full. */
+static void weights_fill(struct setup *s, enum dtype type, uint64_t row_bytes)
+{
+    struct rng rng;
+    rng_seed(&rng, 1);
+    for (int row = 0; row < SOURCE_ROWS; row++) {
+        for (int c = 0; c < WIDTH; c++) s->scratch[c] = (float)(rng_unit(&rng) - 0.5) * 0.05f;
+        type_of(type)->pack(s->w + row_bytes * (uint64_t)row, s->scratch, WIDTH);
+    }
+    const uint64_t whole = row_bytes * SOURCE_ROWS;
+    for (uint64_t at = whole; at + whole <= MEMORY_BYTES; at += whole) memcpy(s->w + at, s->w, whole);
+}
+
+static double product_ns(product_fn *product, struct product *p, int times)
+{
+    double best = 1e30;
+    for (int run = 0; run < RUNS; run++) {
+        const uint64_t begin = clock_ns();
+        for (int t = 0; t < times; t++) product(p);
+        const double ns = (double)(clock_ns() - begin) / times;
+        best = ns < best ? ns : best;
+    }
+    return best;
+}
+
+static void bench_type(struct setup *s, enum dtype type, const char *arith, product_fn *product, double memory, double peak)
+{
+    uint64_t row_bytes;
+    if (!product || !type_row_bytes(type, WIDTH, &row_bytes)) return;
+    weights_fill(s, type, row_bytes);
+
+    const int64_t in_memory = (int64_t)(MEMORY_BYTES / row_bytes), in_cache = (int64_t)(CACHE_BYTES / row_bytes);
+    struct product p = { .w = s->w, .w_stride = row_bytes, .n_w = in_memory, .n_x = 1, .k = WIDTH, .x = s->x, .x_stride = WIDTH,
+                         .xq = &s->act, .y = s->y, .y_stride = in_memory, .scratch = s->scratch };
+    const double one = (double)row_bytes * (double)in_memory / product_ns(product, &p, 1);
+    p.n_w = p.y_stride = in_cache;
+    const double near = (double)row_bytes * (double)in_cache / product_ns(product, &p, 200);
+    p.n_x = MANY;
+    p.n_w = p.y_stride = 256;
+    const double many = 2.0 * MANY * 256 * WIDTH / product_ns(product, &p, 1);
+    printf("%-5s %-5s %10.2f %6.0f%% %12.2f %15.2f %6.0f%%\n", type_of(type)->name, arith, one, 100 * one / memory, near, many,
+           100 * many / peak);
+}
+
+static int setup_make(struct setup *s)
+{
+    struct rng rng;
+    rng_seed(&rng, 2);
+    s->w = mem_array(MEMORY_BYTES, 1);
+    s->x = mem_array(MANY * WIDTH, sizeof(float));
+    s->y = mem_array(MEMORY_BYTES / WIDTH * 8, sizeof(float));
+    s->scratch = mem_array(KERNEL_PANEL * WIDTH, sizeof(float));
+    s->rounded = mem_array(act_i8_bytes(MANY, WIDTH, 32), 1);
+    if (!s->w || !s->x || !s->y || !s->scratch || !s->rounded) return -1;
+    for (int i = 0; i < MANY * WIDTH; i++) s->x[i] = (float)(rng_unit(&rng) - 0.5);
+    return 0;
+}
+
+int main(void)
+{
+    struct setup s = { 0 };
+    struct kernels k;
+    kernels_fill(&k, ~UINT64_C(0));
+    if (setup_make(&s) != 0) {
+        fprintf(stderr, "bench_kernels needs %d MB of memory\n", (int)(MEMORY_BYTES >> 20) + 16);
+        return 1;
+    }
+    memset(s.w, 1, MEMORY_BYTES);
+    const double memory = read_gbs(s.w, MEMORY_BYTES), cache = read_gbs(s.w, CACHE_BYTES), peak = peak_gflops();
+    printf("kernels: %s; one core reads %.1f GB/s from memory, %.1f from its cache; multiplies and adds %.1f GFLOP/s (4 lanes)\n",
+           k.name, memory, cache, peak);
+    printf("%-5s %-5s %10s %7s %12s %15s %7s\n", "type", "arith", "1 row GB/s", "of mem", "cached GB/s", "64 rows GFLOP/s",
+           "of peak");
+
+    for (enum dtype t = 0; t < DTYPE_COUNT; t++) {
+        bench_type(&s, t, "f32", k.product_f32[t], memory, peak);
+        if (!k.product_i8[t]) continue;
+        act_i8_place(&s.act, s.rounded, MANY, WIDTH, type_of(t)->act_block);
+        for (int row = 0; row < MANY; row++) k.round_i8(&s.act, row, s.x + row * WIDTH);
+        bench_type(&s, t, "int8", k.product_i8[t], memory, peak);
+    }
+    mem_free(s.w);
+    mem_free(s.x);
+    mem_free(s.y);
+    mem_free(s.scratch);
+    mem_free(s.rounded);
+    return 0;
+}

@@ -1,0 +1,181 @@
+/* hearth: run open AI models on the computer you own.
+ *
+ * Every function that can fail returns 0 or a negative enum hearth_status and writes one sentence into *err (which may be
+ * NULL). Objects come from _open/_new and go with _close/_free (NULL is fine). One session belongs to one thread at a time;
+ * sessions of one model take turns. Structs of options begin with `size`: set it to sizeof, zero the rest for defaults. */
+#ifndef HEARTH_H
+#define HEARTH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HEARTH_VERSION "0.1.0"
+
+#if defined(__GNUC__)
+#define HEARTH_API __attribute__((visibility("default")))
+#else
+#define HEARTH_API
+#endif
+
+enum hearth_status {
+    HEARTH_OK            = 0,
+    HEARTH_E_ARG         = -1, /* the request makes no sense: an option, an id, a size */
+    HEARTH_E_MEMORY      = -2, /* not enough memory, or over the limit given */
+    HEARTH_E_IO          = -3, /* the system refused to open, read or write */
+    HEARTH_E_NOT_FOUND   = -4, /* no such file, folder or part */
+    HEARTH_E_FORMAT      = -5, /* the file is not what it claims to be: truncated, corrupt, contradictory */
+    HEARTH_E_UNSUPPORTED = -6, /* a sound file that hearth cannot run (family, type, option of the model) */
+    HEARTH_E_CONTEXT     = -7, /* does not fit the context */
+    HEARTH_E_CANCELLED   = -8, /* a callback asked to stop */
+    HEARTH_E_INTERNAL    = -9, /* a bug in hearth */
+};
+
+typedef struct hearth_error {
+    int  status;
+    char text[500]; /* one sentence, UTF-8 */
+} hearth_error;
+
+HEARTH_API const char *hearth_status_name(int status); /* "HEARTH_E_FORMAT" */
+HEARTH_API const char *hearth_version(void);
+
+/* ---- models */
+
+typedef struct hearth_model hearth_model;
+
+enum hearth_arith {
+    HEARTH_ARITH_AUTO, /* the fast one for this machine and type */
+    HEARTH_ARITH_F32,  /* activations are never rounded ("exact") */
+    HEARTH_ARITH_I8,   /* activations rounded to int8 where the weights are quantised */
+};
+
+typedef struct hearth_model_options {
+    size_t            size;
+    int               threads; /* 0: one per physical core */
+    enum hearth_arith arith;
+} hearth_model_options;
+
+/* path: a file or a folder as downloaded. options may be NULL. */
+HEARTH_API int  hearth_model_open(hearth_model **out, const char *path, const hearth_model_options *options, hearth_error *err);
+HEARTH_API void hearth_model_close(hearth_model *m);
+
+enum hearth_task {
+    HEARTH_TASK_LM,          /* decoder: continues a text */
+    HEARTH_TASK_ENCODER_DECODER, /* reads a source, writes a target */
+    HEARTH_TASK_ENCODER,     /* reads a text, gives states */
+};
+
+typedef struct hearth_model_info {
+    size_t           size;
+    const char      *family; /* "llama" */
+    enum hearth_task task;
+    int64_t          parameters, bytes; /* weights used; bytes as stored */
+    int32_t          layers, width, vocab, context; /* context: tokens the model was made for; 0: unbounded */
+    int32_t          bos, eos, start; /* -1: none; start: first decoder token of encoder-decoders */
+} hearth_model_info;
+
+HEARTH_API void hearth_model_info_get(const hearth_model *m, hearth_model_info *info);
+
+/* ---- tokens */
+
+typedef struct hearth_tokenizer hearth_tokenizer;
+
+/* A tokenizer file, a folder or a model file. */
+HEARTH_API int  hearth_tokenizer_open(hearth_tokenizer **out, const char *path, hearth_error *err);
+HEARTH_API void hearth_tokenizer_close(hearth_tokenizer *t);
+/* The model's own; lives as long as the model. NULL and an error when the model has none. */
+HEARTH_API int  hearth_model_tokenizer(hearth_model *m, const hearth_tokenizer **out, hearth_error *err);
+
+/* *ids is allocated (free with hearth_free). special: add what the model's reference adds (BOS, EOS). text need not be valid
+ * UTF-8 nor end in NUL. */
+HEARTH_API int hearth_encode(const hearth_tokenizer *t, const char *text, size_t n_bytes, int special, int32_t **ids, size_t *n, hearth_error *err);
+/* *text is allocated, NUL-terminated, valid UTF-8. */
+HEARTH_API int hearth_decode(const hearth_tokenizer *t, const int32_t *ids, size_t n, char **text, size_t *n_bytes, hearth_error *err);
+HEARTH_API void hearth_free(void *p);
+
+/* ---- sampling */
+
+typedef struct hearth_sampling hearth_sampling;
+
+/* Every setting there is, one row each: front ends make their options from this table. */
+typedef struct hearth_sampling_param {
+    const char *name;    /* "top_p" */
+    double      initial; /* the default; for most samplers the value that switches it off */
+    double      min, max;
+    int         is_int;
+    const char *help;    /* one clause */
+} hearth_sampling_param;
+
+HEARTH_API const hearth_sampling_param *hearth_sampling_params(size_t *n);
+
+HEARTH_API int  hearth_sampling_new(hearth_sampling **out, hearth_error *err);
+HEARTH_API void hearth_sampling_free(hearth_sampling *s);
+HEARTH_API int  hearth_sampling_set(hearth_sampling *s, const char *name, double value, hearth_error *err);
+/* Steps in the order they shall act, names separated by commas: "penalties,temperature,top_k,...". */
+HEARTH_API int  hearth_sampling_order(hearth_sampling *s, const char *order, hearth_error *err);
+HEARTH_API const char *hearth_sampling_order_default(void);
+HEARTH_API int  hearth_sampling_bias(hearth_sampling *s, int32_t token, float bias, hearth_error *err); /* -INFINITY forbids */
+
+/* ---- sessions: a changing timeline of tokens in front of a model */
+
+typedef struct hearth_session hearth_session;
+
+enum hearth_cache_type { HEARTH_CACHE_AUTO, HEARTH_CACHE_F32, HEARTH_CACHE_F16 };
+
+typedef struct hearth_session_options {
+    size_t                 size;
+    int32_t                sequences; /* texts side by side; 0: 1 */
+    int32_t                context;   /* tokens each may hold; 0: what the model was made for */
+    int32_t                chunk;     /* prompt tokens a step takes at most; 0: 256. Never changes the result. */
+    enum hearth_cache_type cache;     /* AUTO: f32 with arith f32, else f16 */
+} hearth_session_options;
+
+HEARTH_API int  hearth_session_new(hearth_session **out, hearth_model *m, const hearth_session_options *options, hearth_error *err);
+HEARTH_API void hearth_session_free(hearth_session *s);
+HEARTH_API int32_t hearth_session_context(const hearth_session *s); /* tokens each sequence may hold */
+
+/* A piece of text or the end of one request. Return non-zero to stop that request. */
+typedef struct hearth_event {
+    int32_t     request; /* index into requests */
+    int32_t     token;   /* -1: only text that was held back (the tail at the end, or what might have begun a stop string) */
+    const char *text;    /* whole characters; may be empty while one is incomplete */
+    size_t      n_text;
+} hearth_event;
+typedef int hearth_callback(void *user, const hearth_event *event);
+
+enum hearth_finish { HEARTH_FINISH_LENGTH, HEARTH_FINISH_END, HEARTH_FINISH_STOP, HEARTH_FINISH_CANCELLED };
+
+typedef struct hearth_request {
+    size_t                 size;
+    const int32_t         *ids;      /* prompt [n_ids]; for encoder-decoders the source */
+    size_t                 n_ids;
+    const hearth_sampling *sampling; /* NULL: greedy */
+    uint64_t               seed;
+    int32_t                max_tokens;   /* 0: until the context is full */
+    int                    ignore_end;   /* do not stop at end tokens */
+    const char *const     *stop;         /* strings that end the text, not printed */
+    size_t                 n_stop;
+    const volatile int    *cancel;       /* polled between ops; non-zero stops this request (all of them with it); NULL: never */
+    /* filled in */
+    enum hearth_finish     finish;
+    int32_t                n_prompt, n_cached, n_generated; /* n_cached: prompt tokens already known */
+    int32_t               *generated;    /* [n_generated], free with hearth_free */
+} hearth_request;
+
+typedef struct hearth_timing {
+    double  prompt_seconds, generate_seconds, first_token_seconds;
+    int64_t prompt_tokens, generated_tokens; /* prompt_tokens: computed, cached ones not counted */
+} hearth_timing;
+
+/* Runs all requests side by side (n <= sequences), request i on sequence i. A sequence keeps what it knows: the longest common
+ * prefix of its last tokens and the new prompt is not computed again. callback and timing may be NULL. */
+HEARTH_API int hearth_generate(hearth_session *s, hearth_request *requests, size_t n, hearth_callback *callback, void *user,
+                               hearth_timing *timing, hearth_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

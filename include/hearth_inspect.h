@@ -1,0 +1,29 @@
+/* Unstable extras for hearth's own tools: what a file holds, what a model computes, how it compares with a reference.
+ * May change with every version. */
+#ifndef HEARTH_INSPECT_H
+#define HEARTH_INSPECT_H
+
+#include "hearth.h"
+
+/* Text goes out in pieces; non-zero return stops. */
+typedef int hearth_write(void *user, const char *text, size_t n);
+
+/* Keys, tensors, types, sizes, tokenizer and licence of a file or folder; needs no supported family. */
+HEARTH_API int hearth_inspect(const char *path, int json, hearth_write *write, void *user, hearth_error *err);
+
+/* The resolved layer table and the recorded ops of one step of n_tokens (shapes, types, bytes, source lines). */
+HEARTH_API int hearth_explain(hearth_model *m, int n_tokens, int json, hearth_write *write, void *user, hearth_error *err);
+
+/* Logits of every position as safetensors (written atomically): `logits` f32 [T, vocab]; encoder-decoder also
+ * `encoder_last_hidden_state` [S, width] (ids feed the encoder, decoder_ids the decoder); encoders `logits` of their head and
+ * `last_hidden_state`. decoder_ids NULL: just the start token. */
+HEARTH_API int hearth_logits(hearth_model *m, const int32_t *ids, size_t n, const int32_t *decoder_ids, size_t n_decoder,
+                             const char *output, hearth_error *err);
+
+/* Compares a model with the expected.safetensors in its folder, tensor by tensor, in run-now mode: every tensor of the tape
+ * whose name the file has, the logits, and the greedy ids. Writes a report; *differs says whether anything was beyond `limit`
+ * (max abs error / range of the reference, 0: 1e-4). The first op that diverges is named with its source line. */
+HEARTH_API int hearth_verify(const char *folder, const hearth_model_options *options, double limit, int json, hearth_write *write, void *user,
+                             int *differs, hearth_error *err);
+
+#endif

@@ -1,0 +1,21 @@
+/* The CPU backend: runs tape records with a pool of threads and the kernel table. */
+#ifndef BACKENDS_CPU_CPU_BACKEND_H
+#define BACKENDS_CPU_CPU_BACKEND_H
+
+#include "base/threads.h"
+#include "hearth.h"
+#include "kernels/kernels.h"
+#include "tensor/tape.h"
+
+/* reference: every op by its plain reference, one thread's worth of cleverness: the judge in tests. */
+struct cpu_options {
+    int               threads; /* 0: one per physical core */
+    enum hearth_arith arith;
+    bool              reference;
+};
+
+int  cpu_backend_new(struct backend **out, const struct cpu_options *options, struct hearth_error *err);
+void cpu_backend_free(struct backend *b);
+int  cpu_backend_threads(const struct backend *b);
+
+#endif

@@ -1,0 +1,112 @@
+/* The public objects: models and tokenizers. */
+#include "backends/cpu/cpu_backend.h"
+#include "engine/session.h"
+
+int hearth_model_open(hearth_model **out, const char *path, const hearth_model_options *options, hearth_error *err)
+{
+    hearth_model_options o = { .size = sizeof o };
+    if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+    if (o.threads < 0 || o.threads > 1024) return fail(err, HEARTH_E_ARG, "%d threads: from 1 to 1024 are possible, 0 means one per core", o.threads);
+    struct hearth_model *m = mem_array(1, sizeof *m);
+    if (!m) return fail_memory(err, sizeof *m, "the model");
+    m->arith = o.arith;
+    pthread_mutex_init(&m->turn, NULL);
+    pthread_mutex_init(&m->lock, NULL);
+    int status = cpu_backend_new(&m->backend, &(struct cpu_options){ .threads = o.threads, .arith = o.arith }, err);
+    if (!status) status = model_open(&m->m, path, m->backend, err);
+    if (status) {
+        hearth_model_close(m);
+        return status;
+    }
+    *out = m;
+    return 0;
+}
+
+void hearth_model_close(hearth_model *m)
+{
+    if (!m) return;
+    tokenizer_close(m->tokenizer);
+    model_close(m->m);
+    cpu_backend_free(m->backend);
+    pthread_mutex_destroy(&m->lock);
+    pthread_mutex_destroy(&m->turn);
+    mem_free(m);
+}
+
+/* A model without a tokenizer still computes; the sentence is kept for those who ask for text. */
+const struct tokenizer *model_tokenizer(struct hearth_model *m)
+{
+    pthread_mutex_lock(&m->lock);
+    if (!m->looked) tokenizer_open_model(&m->tokenizer, m->m->file, &m->no_tokenizer);
+    m->looked = true;
+    pthread_mutex_unlock(&m->lock);
+    return m->tokenizer;
+}
+
+void hearth_model_info_get(const hearth_model *model, hearth_model_info *info)
+{
+    const struct model *m = model->m;
+    const hearth_model_info full = {
+        .size = info->size, .family = m->family->name, .task = m->arch.task, .parameters = m->parameters, .bytes = m->bytes,
+        .layers = m->arch.n_layer, .width = m->arch.width, .vocab = m->arch.n_vocab, .context = m->arch.context,
+        .bos = m->arch.bos, .eos = m->arch.eos, .start = m->arch.start,
+    };
+    memcpy(info, &full, info->size < sizeof full ? info->size : sizeof full);
+}
+
+int hearth_model_tokenizer(hearth_model *m, const hearth_tokenizer **out, hearth_error *err)
+{
+    *out = (const hearth_tokenizer *)(const void *)model_tokenizer(m);
+    return *out ? 0 : fail(err, m->no_tokenizer.status, "%s", m->no_tokenizer.text);
+}
+
+int hearth_tokenizer_open(hearth_tokenizer **out, const char *path, hearth_error *err)
+{
+    return tokenizer_open_file((struct tokenizer **)(void *)out, path, err);
+}
+
+void hearth_tokenizer_close(hearth_tokenizer *t) { tokenizer_close((struct tokenizer *)(void *)t); }
+
+int hearth_encode(const hearth_tokenizer *t, const char *text, size_t n_bytes, int special, int32_t **ids, size_t *n, hearth_error *err)
+{
+    struct ids v = { 0 };
+    int status = tokenizer_encode(tokenizer_of(t), (struct str){ text, n_bytes }, special != 0, &v, err);
+    if (!status && !v.id) { /* an empty text: still a block to free */
+        v.id = mem_array(1, sizeof *v.id);
+        if (!v.id) status = fail_memory(err, sizeof *v.id, "token ids");
+    }
+    if (status) {
+        ids_free(&v);
+        return status;
+    }
+    *ids = v.id;
+    *n = v.n;
+    return 0;
+}
+
+int hearth_decode(const hearth_tokenizer *t, const int32_t *ids, size_t n, char **text, size_t *n_bytes, hearth_error *err)
+{
+    struct buf raw, b;
+    buf_init(&raw, (size_t)1 << 31);
+    buf_init(&b, (size_t)1 << 31);
+    int status = tokenizer_decode(tokenizer_of(t), ids, n, true, &raw, err);
+    const struct str s = buf_str(&raw);
+    for (size_t at = 0; !status && at < s.n;) { /* malformed bytes become U+FFFD */
+        const size_t from = at;
+        const int32_t code = utf8_next(s, &at);
+        if (code < 0)
+            buf_puts(&b, "\xEF\xBF\xBD");
+        else
+            buf_put(&b, s.p + from, at - from);
+    }
+    buf_puts(&b, "");
+    if (!status && (raw.failed || b.failed || !b.p)) status = fail_memory(err, s.n, "the text");
+    buf_free(&raw);
+    if (status) {
+        buf_free(&b);
+        return status;
+    }
+    *text = b.p;
+    *n_bytes = b.n;
+    return 0;
+}

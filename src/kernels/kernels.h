@@ -1,0 +1,63 @@
+/* The kernel table: products of weights as stored with activations, one entry a type, filled by the instruction sets this
+ * machine has (weakest first, so that the strongest entry stays). An arithmetic fixes how activations are rounded and in
+ * which order sums are taken; within one, a result never depends on the number of rows. */
+#ifndef KERNELS_KERNELS_H
+#define KERNELS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "quant/types.h"
+
+/* Activations rounded to int8 for arithmetic int8: one scale per `block` values (the weight type's act_block),
+ * value = scale * q, |q| <= 127; sum: of each 16 consecutive q, for types with minima. All point into caller memory. */
+struct act_i8 {
+    int8_t  *q;     /* [n, k] */
+    float   *scale; /* [n, k / block] */
+    int16_t *sum;   /* [n, k / 16] */
+    int64_t  k;
+    int      block;
+};
+
+/* Bytes that n rows of k values take, and carving them from memory aligned to 64 bytes. k is a multiple of block. */
+size_t act_i8_bytes(int64_t n, int64_t k, int block);
+void   act_i8_place(struct act_i8 *a, void *memory, int64_t n, int64_t k, int block);
+
+/* One product: y[j * y_stride + i] = sum over c < k of w[i][c] * x[j][c], for i < n_w, j < n_x. */
+struct product {
+    const void          *w;        /* n_w rows of k values as stored, w_stride bytes apart */
+    size_t               w_stride;
+    int64_t              n_w, n_x, k;
+    const float         *x;        /* [n_x, k], rows x_stride floats apart (arithmetic f32) */
+    int64_t              x_stride;
+    const struct act_i8 *xq;       /* the rounded rows xq_first .. + n_x (arithmetic int8) */
+    int64_t              xq_first;
+    float               *y;        /* [n_x, n_w], rows y_stride floats apart */
+    int64_t              y_stride;
+    float               *scratch;  /* KERNEL_PANEL * k floats, private to the thread */
+};
+
+#define KERNEL_PANEL 16 /* weight rows that scratch has room for when unpacked */
+
+typedef void product_fn(const struct product *p);
+
+struct kernels {
+    const char *name; /* the strongest set that filled an entry */
+    product_fn *product_f32[DTYPE_COUNT]; /* arithmetic f32; NULL: not a weight type */
+    product_fn *product_i8[DTYPE_COUNT];  /* arithmetic int8; NULL: the type has none, use f32 */
+    /* Weights stored as [k, n_w] (input-major, as GPT-2 does): w points at column 0 of the slice, w_stride is bytes between
+     * input rows. Sums run over c = 0 .. k-1 in order. F32, F16, BF16 only. */
+    product_fn *product_in_major[DTYPE_COUNT];
+    void (*unpack[DTYPE_COUNT])(float *dst, const void *src, int64_t n);            /* dst [n] */
+    float (*dot[DTYPE_COUNT])(const void *w, const float *x, int64_t n);            /* one stored row with f32 [n]; same bits as product_f32 */
+    void (*axpy[DTYPE_COUNT])(float *y, float a, const void *x, int64_t n);         /* y[n] += a * x[n]; F32, F16, BF16, Q8_0 */
+    void (*round_i8)(const struct act_i8 *a, int64_t row, const float *x);          /* x [k] into row `row` of a */
+};
+
+/* Fills the table for this machine. mask: cpu feature bits that may be used (~0 = all that are there). */
+void kernels_fill(struct kernels *k, uint64_t mask);
+
+/* One function an instruction set; each overwrites the entries it has. */
+void kernels_fill_ref(struct kernels *k);
+
+#endif

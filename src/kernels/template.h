@@ -1,0 +1,78 @@
+/* The templates of all types, compiled for the vec.h that was included before, and the function that puts them into the table.
+ * An instruction set's .c file includes its vec.h, then this, calls template_fill, then sets what it does better by hand. */
+#ifndef KERNELS_TEMPLATE_H
+#define KERNELS_TEMPLATE_H
+
+#include "base/half.h"
+#include "kernels/product.h"
+#include "quant/plain/plain_dot.h"
+#include "quant/q4_0/q4_0_dot.h"
+#include "quant/q4_k/q4_k_dot.h"
+#include "quant/q5_k/q5_k_dot.h"
+#include "quant/q6_k/q6_k_dot.h"
+#include "quant/q8_0/q8_0_dot.h"
+
+#define ROUND_LEAST 0x1p-119f /* a block of smaller values counts as zero, so that 127 / largest stays finite */
+
+/* scale = largest / 127; q = x / scale to nearest even. A block with an infinity or a NaN gets scale NaN and q = 0, so that every
+ * product with it is NaN, as it would (mostly) be without rounding. */
+static void template_round_i8(const struct act_i8 *a, int64_t row, const float *x)
+{
+    int8_t *q = a->q + row * a->k;
+    int16_t *sum = a->sum + row * (a->k / 16);
+    float *scale = a->scale + row * (a->k / a->block);
+    for (int64_t i = 0; i < a->k; i += a->block) {
+        int32_t bits = 0; /* largest magnitude: floats without sign are in the order of their bits */
+        for (int c = 0; c < a->block; c++) {
+            const int32_t b = (int32_t)(f32_bits(x[i + c]) & 0x7fffffff);
+            bits = b > bits ? b : bits;
+        }
+        const int finite = bits < 0x7f800000;
+        const float largest = finite ? f32_from_bits((uint32_t)bits) : 0, inverse = largest >= ROUND_LEAST ? 127 / largest : 0;
+        scale[i / a->block] = !finite ? f32_from_bits(0x7fc00000) : inverse > 0 ? largest / 127 : 0;
+        for (int c = 0; c < a->block; c += 16) {
+            int16_t total = 0;
+            for (int lane = 0; lane < 16; lane++) {
+                /* At 1.5 * 2^23 a float's last place is 1: the addition rounds, the low bits are the integer. */
+                const float value = finite ? x[i + c + lane] * inverse : 0;
+                const int32_t rounded = (int32_t)(f32_bits(value + 0x1.8p23f) - 0x4b400000u);
+                q[i + c + lane] = (int8_t)rounded;
+                total = (int16_t)(total + rounded);
+            }
+            sum[(i + c) / 16] = total;
+        }
+    }
+}
+
+static const struct {
+    enum dtype  type;
+    product_fn *product, *product_i8, *columns;
+    unpack_fn  *unpack;
+    dot_fn     *dot;
+    void (*axpy)(float *y, float a, const void *x, int64_t n);
+} template_table[] = {
+    { DTYPE_F32, f32_kernel_product, NULL, f32_kernel_columns, f32_kernel_unpack, f32_kernel_dot, f32_kernel_axpy },
+    { DTYPE_F16, f16_kernel_product, NULL, f16_kernel_columns, f16_kernel_unpack, f16_kernel_dot, f16_kernel_axpy },
+    { DTYPE_BF16, bf16_kernel_product, NULL, bf16_kernel_columns, bf16_kernel_unpack, bf16_kernel_dot, bf16_kernel_axpy },
+    { DTYPE_Q8_0, q8_0_kernel_product, q8_0_kernel_product_i8, NULL, q8_0_kernel_unpack, q8_0_kernel_dot, q8_0_kernel_axpy },
+    { DTYPE_Q4_0, q4_0_kernel_product, q4_0_kernel_product_i8, NULL, q4_0_kernel_unpack, q4_0_kernel_dot, NULL },
+    { DTYPE_Q4_K, q4_k_kernel_product, q4_k_kernel_product_i8, NULL, q4_k_kernel_unpack, q4_k_kernel_dot, NULL },
+    { DTYPE_Q5_K, q5_k_kernel_product, q5_k_kernel_product_i8, NULL, q5_k_kernel_unpack, q5_k_kernel_dot, NULL },
+    { DTYPE_Q6_K, q6_k_kernel_product, q6_k_kernel_product_i8, NULL, q6_k_kernel_unpack, q6_k_kernel_dot, NULL },
+};
+
+static void template_fill(struct kernels *k)
+{
+    for (size_t i = 0; i < sizeof template_table / sizeof *template_table; i++) {
+        const enum dtype t = template_table[i].type;
+        k->product_f32[t] = template_table[i].product;
+        k->product_i8[t] = template_table[i].product_i8;
+        k->product_in_major[t] = template_table[i].columns;
+        k->unpack[t] = template_table[i].unpack;
+        k->dot[t] = template_table[i].dot;
+        k->axpy[t] = template_table[i].axpy;
+    }
+    k->round_i8 = template_round_i8;
+}
+
+#endif

@@ -1,0 +1,70 @@
+/* What a model is, in plain named numbers. A family's file says where they stand in each container; shared code reads only
+ * these. An axis is added when two families need it or when it is one number. */
+#ifndef MODEL_ARCH_H
+#define MODEL_ARCH_H
+
+#include "base/status.h"
+#include "hearth.h"
+#include "ops/ops.h"
+
+/* Ways to mix along the sequence, and to work on one position: rows of the tables in blocks/blocks.c. */
+enum mixer_kind { MIXER_ATTENTION, MIXER_RWKV4, MIXER_COUNT };
+enum ffn_kind { FFN_DENSE, FFN_GATED, FFN_EXPERTS, FFN_RWKV, FFN_COUNT };
+
+enum norm_kind { NORM_RMS, NORM_LAYER };
+
+enum position_kind {
+    POSITION_NONE,    /* the mixer knows the order by itself */
+    POSITION_LEARNED, /* a table added to the embeddings */
+    POSITION_ROTARY,
+    POSITION_BUCKETS, /* T5: a bias by bucketed distance, same for all layers */
+};
+
+enum rope_kind { ROPE_DEFAULT, ROPE_LINEAR, ROPE_DYNAMIC, ROPE_YARN, ROPE_LLAMA3, ROPE_LONGROPE, ROPE_KINDS };
+
+/* Rotary frequencies; formulas and sources in rope.c. Members that a kind does not read stay 0. */
+struct rope {
+    enum rope_kind kind;
+    bool           interleaved; /* pairs (2i, 2i + 1); else (i, i + part / 2) */
+    int32_t        part;        /* values of a head that turn */
+    double         theta, factor;
+    double         original_context; /* trained length that the scaling starts from */
+    double         attention_factor; /* of cos and sin; 0: by the kind's formula */
+    double         beta_fast, beta_slow, mscale, mscale_all_dim; /* yarn */
+    bool           no_truncate;                                  /* yarn: correction range not rounded outwards */
+    double         low_freq_factor, high_freq_factor;            /* llama3 */
+    const float   *short_factor, *long_factor;                   /* longrope, f32 [part / 2] */
+    const float   *divisors;                                     /* GGUF rope_freqs: f32 [part / 2] or NULL */
+};
+
+struct arch {
+    enum hearth_task   task;
+    int32_t            n_vocab, width;
+    int32_t            context;          /* tokens it was made for; 0: no such number (recurrent, distance buckets) */
+    int32_t            n_layer, n_encoder_layer;
+    int32_t            n_head, n_kv, key_width, value_width;
+    int32_t            ff_width;
+    int32_t            n_expert, n_expert_used;
+    bool               expert_normalize; /* weights of the chosen experts are divided by their sum */
+    int32_t            rnn_width;        /* of recurrent mixers */
+    int32_t            window;           /* tokens a query sees, itself included; 0: all */
+    enum mixer_kind    mixer;
+    enum ffn_kind      ffn;
+    enum activation    act;
+    enum norm_kind     norm;
+    float              norm_eps;
+    enum position_kind position;
+    struct rope        rope;
+    int32_t            buckets, bucket_distance; /* POSITION_BUCKETS */
+    float              attn_scale;               /* of q k^T; 0: 1 / sqrt(key_width) */
+    bool               attn_scale_by_layer;      /* also divided by layer + 1 */
+    float              head_scale;               /* of the last state before the head; 0: 1 */
+    int32_t            rescale_every;            /* RWKV: states are halved after every so many layers; 0: never */
+    int32_t            hidden_skip;      /* states before this one are not counted in the reference's hidden.N */
+    bool               tied;                     /* head = embeddings when the file has no head of its own */
+    bool               qkv_bias, out_bias, ffn_bias; /* bias tensors must be there */
+    int32_t            bos, eos, start, pad;     /* -1: none */
+    int32_t            ends[8], n_ends;          /* tokens that end a text */
+};
+
+#endif

@@ -1,0 +1,43 @@
+/* Building blocks of layers: ways to mix along the sequence (mixers) and to work on one position (ffn), one row each. */
+#ifndef MODEL_BLOCKS_BLOCKS_H
+#define MODEL_BLOCKS_BLOCKS_H
+
+#include "model/model.h"
+
+/* x [n, width], already normalised; returns what is added to the state. */
+typedef struct tensor *mixer_fn(struct tape *t, const struct model *m, const struct layer *l, const struct step *s, struct tensor *x);
+typedef struct tensor *ffn_fn(struct tape *t, const struct model *m, const struct layer *l, struct tensor *x);
+
+struct mixer_info {
+    const char *name;
+    mixer_fn   *record;
+    int64_t   (*state_width)(const struct arch *a); /* floats a layer keeps for each sequence; NULL: keys and values instead */
+};
+
+struct ffn_info {
+    const char *name;
+    ffn_fn     *record;
+};
+
+extern const struct mixer_info mixer_table[MIXER_COUNT];
+extern const struct ffn_info   ffn_table[FFN_COUNT];
+
+/* The architecture's kind of normalisation. */
+struct tensor *block_norm_(struct tape *t, const struct arch *a, struct tensor *x, struct tensor *w, struct tensor *b);
+#define block_norm(t, ...) block_norm_(TAPE_HERE(t), __VA_ARGS__)
+
+/* attention_block.c */
+mixer_fn       attention_mixer;       /* self-attention: cached when the layer has a group, else over the step itself */
+struct tensor *attention_cross(struct tape *t, const struct model *m, const struct layer *l, struct tensor *x);
+/* Bias by distance from T5's buckets: table f32 [buckets, heads] -> out [n_head, 2 * distance + 1]. */
+void attention_buckets(const struct arch *a, const float *table, bool bidirectional, float *out);
+
+/* ffn_block.c */
+ffn_fn ffn_dense, ffn_gated, ffn_experts;
+
+/* rwkv_block.c */
+mixer_fn rwkv4_mixer;
+ffn_fn   rwkv_channel_mix;
+int64_t  rwkv4_state_width(const struct arch *a);
+
+#endif

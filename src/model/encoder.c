@@ -1,0 +1,31 @@
+/* The encoder: layers over the whole text at once. For encoder-decoders the step ends by writing every decoder layer's cross
+ * keys and values, so that decoding never sees the encoder again. */
+#include "model/blocks/blocks.h"
+
+static struct tensor *encoder_layer(struct tape *t, const struct model *m, const struct layer *l, const struct step *s, struct tensor *x)
+{
+    const struct arch *a = &m->arch;
+    struct tensor *h = block_norm(t, a, x, l->w.mixer_norm, l->w.mixer_norm_bias);
+    x = op_add(t, x, mixer_table[l->mixer].record(t, m, l, s, h));
+    h = block_norm(t, a, x, l->w.ffn_norm, l->w.ffn_norm_bias);
+    return op_add(t, x, ffn_table[l->ffn].record(t, m, l, h));
+}
+
+struct tensor *encoder_record(struct tape *t, const struct model *m, struct step *s)
+{
+    const struct arch *a = &m->arch;
+    struct tensor *x = tape_name(op_embed(t, m->w.embed, s->ids), "encoder_hidden", 0);
+    for (int i = 0; i < a->n_encoder_layer; i++) {
+        t->layer = i;
+        x = tape_name(encoder_layer(t, m, &m->encoder_layer[i], s, x), "encoder_hidden", i + 1);
+    }
+    t->layer = -1;
+    x = tape_name(block_norm(t, a, x, m->w.encoder_norm, m->w.encoder_norm_bias), "encoder_last_hidden_state", -1);
+    for (int i = 0; i < a->n_layer && m->cross_group >= 0; i++) {
+        const struct layer *l = &m->layer[i];
+        t->layer = i;
+        op_cache_store(t, m->cross_group, l->cross_layer, op_linear(t, l->w.cross_k, x, NULL), op_linear(t, l->w.cross_v, x, NULL));
+    }
+    t->layer = -1;
+    return x;
+}

@@ -1,0 +1,53 @@
+/* The table of families, and finding the row of a container. */
+#include <stdio.h>
+
+#include "model/family.h"
+
+#define FAMILY(row) extern const struct family row;
+#include "model/families/families.def"
+#undef FAMILY
+
+static const struct family *const table[] = {
+#define FAMILY(row) &row,
+#include "model/families/families.def"
+#undef FAMILY
+};
+
+static bool contains(const char *const *list, struct str name)
+{
+    for (; list && *list; list++)
+        if (str_is(name, *list)) return true;
+    return false;
+}
+
+static void list_supported(bool gguf, struct buf *b)
+{
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        for (const char *const *n = gguf ? table[i]->gguf_archs : table[i]->hf_types; n && *n; n++)
+            buf_printf(b, "%s%s", b->n ? ", " : "", *n);
+}
+
+int family_find(const struct family **out, const struct container *c, struct hearth_error *err)
+{
+    const struct kv *arch = container_kv(c, "general.architecture"), *type = container_kv(c, "model_type"), *name = arch ? arch : type;
+    if (!name || name->type != KV_STRING)
+        return fail(err, HEARTH_E_FORMAT, "%s says neither model_type nor general.architecture: it is weights without a description", c->path);
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        if (!contains(arch ? table[i]->gguf_archs : table[i]->hf_types, name->s)) continue;
+        const struct kv *head = container_kv(c, "architectures");
+        struct kv_iter it;
+        struct kv first;
+        *out = table[i];
+        if (arch || !head || head->type != KV_ARRAY) return 0;
+        kv_iterate(&it, c, head);
+        if (kv_next(&it, &first) && first.type == KV_STRING && !contains(table[i]->heads, first.s))
+            return fail(err, HEARTH_E_UNSUPPORTED, "the model is a %.*s; of this family only %s is supported", STR_ARG(first.s), table[i]->heads[0]);
+        return 0;
+    }
+    struct buf b;
+    buf_init(&b, 4096);
+    list_supported(arch != NULL, &b);
+    int status = fail(err, HEARTH_E_UNSUPPORTED, "%s \"%.*s\" is not supported; supported are: %s", arch ? "architecture" : "model_type", STR_ARG(name->s), b.p ? b.p : "");
+    buf_free(&b);
+    return status;
+}

@@ -1,0 +1,114 @@
+/* T5 v1.0 and v1.1: encoder-decoder, distance buckets instead of positions, no scale on q k^T. Raffel et al. 2020. */
+#include <math.h>
+
+#include "model/family.h"
+
+#define AT(field) offsetof(struct arch, field)
+
+static const struct config_key keys[] = {
+    { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
+    { "d_model", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_REQUIRED },
+    { "num_layers", "block_count", CONFIG_INT, AT(n_encoder_layer), 1, 1024, CONFIG_REQUIRED },
+    { "num_decoder_layers|num_layers", "decoder_block_count|block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_REQUIRED },
+    { "num_heads", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_REQUIRED },
+    { "d_kv", "attention.key_length", CONFIG_INT, AT(key_width), 1, 1024, CONFIG_REQUIRED },
+    { "d_kv", "attention.value_length", CONFIG_INT, AT(value_width), 1, 1024, CONFIG_REQUIRED },
+    { "d_ff", "feed_forward_length", CONFIG_INT, AT(ff_width), 1, 1 << 22, CONFIG_REQUIRED },
+    { "layer_norm_epsilon", "attention.layer_norm_rms_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
+    { "relative_attention_num_buckets", "attention.relative_buckets_count", CONFIG_INT, AT(buckets), 4, 4096, CONFIG_GGUF_REQUIRED },
+    { "relative_attention_max_distance", NULL, /* GGUF does not carry it: all published models have 128 */
+       CONFIG_INT, AT(bucket_distance), 1, 1 << 16, 0 },
+    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+};
+
+static const struct config_guard guards[] = {
+    { "is_encoder_decoder", NULL, "true" },
+    { "quantization_config.quant_method", NULL, NULL },
+    { NULL, NULL, NULL },
+};
+
+static const struct weight_name model_weights[] = {
+    { W_embed, "shared.weight|encoder.embed_tokens.weight|decoder.embed_tokens.weight", "token_embd.weight", 0 },
+    { W_encoder_norm, "encoder.final_layer_norm.weight", "enc.output_norm.weight", 0 },
+    { W_encoder_buckets, "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", "enc.blk.0.attn_rel_b.weight", 0 },
+    { W_buckets, "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", "dec.blk.0.attn_rel_b.weight", 0 },
+    { W_norm, "decoder.final_layer_norm.weight", "dec.output_norm.weight", 0 },
+    { W_head, "lm_head.weight", "output.weight", WEIGHT_OPTIONAL },
+};
+
+static const struct weight_name encoder_weights[] = {
+    { W_mixer_norm, "encoder.block.%d.layer.0.layer_norm.weight", "enc.blk.%d.attn_norm.weight", 0 },
+    { W_attn_q, "encoder.block.%d.layer.0.SelfAttention.q.weight", "enc.blk.%d.attn_q.weight", 0 },
+    { W_attn_k, "encoder.block.%d.layer.0.SelfAttention.k.weight", "enc.blk.%d.attn_k.weight", 0 },
+    { W_attn_v, "encoder.block.%d.layer.0.SelfAttention.v.weight", "enc.blk.%d.attn_v.weight", 0 },
+    { W_attn_out, "encoder.block.%d.layer.0.SelfAttention.o.weight", "enc.blk.%d.attn_o.weight", 0 },
+    { W_ffn_norm, "encoder.block.%d.layer.1.layer_norm.weight", "enc.blk.%d.ffn_norm.weight", 0 },
+    { W_ffn_gate, "encoder.block.%d.layer.1.DenseReluDense.wi_0.weight", "enc.blk.%d.ffn_gate.weight", WEIGHT_GATED },
+    { W_ffn_up, "encoder.block.%d.layer.1.DenseReluDense.wi.weight|encoder.block.%d.layer.1.DenseReluDense.wi_1.weight", "enc.blk.%d.ffn_up.weight", 0 },
+    { W_ffn_down, "encoder.block.%d.layer.1.DenseReluDense.wo.weight", "enc.blk.%d.ffn_down.weight", 0 },
+};
+
+static const struct weight_name layer_weights[] = {
+    { W_mixer_norm, "decoder.block.%d.layer.0.layer_norm.weight", "dec.blk.%d.attn_norm.weight", 0 },
+    { W_attn_q, "decoder.block.%d.layer.0.SelfAttention.q.weight", "dec.blk.%d.attn_q.weight", 0 },
+    { W_attn_k, "decoder.block.%d.layer.0.SelfAttention.k.weight", "dec.blk.%d.attn_k.weight", 0 },
+    { W_attn_v, "decoder.block.%d.layer.0.SelfAttention.v.weight", "dec.blk.%d.attn_v.weight", 0 },
+    { W_attn_out, "decoder.block.%d.layer.0.SelfAttention.o.weight", "dec.blk.%d.attn_o.weight", 0 },
+    { W_cross_norm, "decoder.block.%d.layer.1.layer_norm.weight", "dec.blk.%d.cross_attn_norm.weight", 0 },
+    { W_cross_q, "decoder.block.%d.layer.1.EncDecAttention.q.weight", "dec.blk.%d.cross_attn_q.weight", 0 },
+    { W_cross_k, "decoder.block.%d.layer.1.EncDecAttention.k.weight", "dec.blk.%d.cross_attn_k.weight", 0 },
+    { W_cross_v, "decoder.block.%d.layer.1.EncDecAttention.v.weight", "dec.blk.%d.cross_attn_v.weight", 0 },
+    { W_cross_out, "decoder.block.%d.layer.1.EncDecAttention.o.weight", "dec.blk.%d.cross_attn_o.weight", 0 },
+    { W_ffn_norm, "decoder.block.%d.layer.2.layer_norm.weight", "dec.blk.%d.ffn_norm.weight", 0 },
+    { W_ffn_gate, "decoder.block.%d.layer.2.DenseReluDense.wi_0.weight", "dec.blk.%d.ffn_gate.weight", WEIGHT_GATED },
+    { W_ffn_up, "decoder.block.%d.layer.2.DenseReluDense.wi.weight|decoder.block.%d.layer.2.DenseReluDense.wi_1.weight", "dec.blk.%d.ffn_up.weight", 0 },
+    { W_ffn_down, "decoder.block.%d.layer.2.DenseReluDense.wo.weight", "dec.blk.%d.ffn_down.weight", 0 },
+};
+
+/* feed_forward_proj is "relu" or "gated-gelu": activation, and whether a gate stands before it. */
+static int read_projection(struct arch *a, const struct config *c, struct hearth_error *err)
+{
+    const struct kv *kv = config_find(c, "feed_forward_proj", NULL);
+    struct str name = kv && kv->type == KV_STRING ? kv->s : STR("relu");
+    if (str_starts(name, STR("gated-"))) {
+        a->ffn = FFN_GATED;
+        name = str_is(name, "gated-gelu") ? STR("gelu_new") : str_sub(name, 6, name.n); /* the reference's own exception */
+    }
+    const int act = activation_from_name(name);
+    if (act < 0) return fail(err, HEARTH_E_UNSUPPORTED, "feed_forward_proj \"%.*s\" is not known", STR_ARG(name));
+    a->act = (enum activation)act;
+    return 0;
+}
+
+static int finish(struct arch *a, const struct config *c, struct hearth_error *err)
+{
+    bool scaled;
+    int status = read_projection(a, c, err);
+    /* the class takes an untied head as "not scaled"; newer files say it outright, and then tie all the same */
+    if (!status) status = config_bool(c, "tie_word_embeddings", NULL, true, &scaled, err);
+    if (!status) status = config_bool(c, "scale_decoder_outputs", NULL, scaled, &scaled, err);
+    if (status) return status;
+    if (c->gguf && container_tensor(c->c, "enc.blk.0.ffn_gate.weight")) { /* v1.1: GGUF names neither gate nor scale; its relatives all use GELU */
+        a->ffn = FFN_GATED;
+        a->act = ACT_GELU_TANH;
+        scaled = false;
+    }
+    if (scaled) a->head_scale = 1.0f / sqrtf((float)a->width);
+    a->n_kv = a->n_head;
+    if (a->bucket_distance <= a->buckets / 2)
+        return fail(err, HEARTH_E_FORMAT, "relative_attention_max_distance %d is too small for %d buckets", a->bucket_distance, a->buckets);
+    return 0;
+}
+
+const struct family family_t5 = {
+    .name = "t5", .models = "T5, Flan-T5, T5 v1.1, FastChat-T5, LaMini-Flan-T5, UL2, CodeT5+ 220M/770M",
+    .hf_types = (const char *const[]){ "t5", NULL }, .gguf_archs = (const char *const[]){ "t5", NULL },
+    .heads = (const char *const[]){ "T5ForConditionalGeneration", "T5WithLMHeadModel", NULL },
+    .initial = { .task = HEARTH_TASK_ENCODER_DECODER, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_RELU, .norm = NORM_RMS, .norm_eps = 1e-6f,
+                 .position = POSITION_BUCKETS, .buckets = 32, .bucket_distance = 128, .attn_scale = 1.0f, .tied = true,
+                 .bos = -1, .eos = 1, .start = 0, .pad = 0 },
+    .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), ENCODER_WEIGHTS(encoder_weights),
+    .harmless = (const char *const[]){ "encoder.embed_tokens.weight", "decoder.embed_tokens.weight",
+                                       "EncDecAttention.relative_attention_bias.weight", "cross_attn_rel_b", NULL },
+    .finish = finish,
+};

@@ -1,0 +1,33 @@
+/* A family: the row that says where its numbers and tensors stand in each container, and what they default to. */
+#ifndef MODEL_FAMILY_H
+#define MODEL_FAMILY_H
+
+#include "model/config.h"
+#include "model/weights.h"
+
+struct family {
+    const char                *name;       /* "llama" */
+    const char                *models;     /* real models it covers, for people */
+    const char *const         *hf_types;   /* model_type values, NULL-terminated */
+    const char *const         *gguf_archs; /* general.architecture values, NULL-terminated */
+    const char *const         *heads;      /* architectures[0] values that are served, NULL-terminated */
+    struct arch                initial;    /* axes before any key is read */
+    const struct config_key   *keys;
+    const struct config_guard *guards;     /* keys refused unless they have the value that changes nothing */
+    const struct weight_name  *model_weights, *layer_weights, *encoder_weights;
+    int                        n_model_weights, n_layer_weights, n_encoder_weights;
+    const char                *prefix;     /* of Hugging Face tensor names, which some files lack */
+    const char *const         *harmless;   /* words in names of tensors that files carry and nobody needs */
+    /* What the rows cannot say: derived numbers. Runs after the keys; NULL: nothing. */
+    int (*finish)(struct arch *a, const struct config *c, struct hearth_error *err);
+};
+
+/* Fill the three pairs of a row from arrays. */
+#define MODEL_WEIGHTS(array)   .model_weights = (array), .n_model_weights = sizeof(array) / sizeof *(array)
+#define LAYER_WEIGHTS(array)   .layer_weights = (array), .n_layer_weights = sizeof(array) / sizeof *(array)
+#define ENCODER_WEIGHTS(array) .encoder_weights = (array), .n_encoder_weights = sizeof(array) / sizeof *(array)
+
+/* The row for this container; an error names what the file says it is and what is supported. */
+int family_find(const struct family **out, const struct container *c, struct hearth_error *err);
+
+#endif

@@ -1,0 +1,203 @@
+/* Opening a model: container, family, axes, weights, layer table, cache groups. */
+#include "model/model.h"
+
+#include <math.h>
+
+#include "model/blocks/blocks.h"
+#include "model/rope.h"
+
+#define ARENA_CAP (256u << 20) /* tensor structs and f32 vectors of the largest models stay far below */
+
+/* GGUF and llama2.c state the vocabulary by the embedding's shape. */
+static int vocabulary_size(struct model *m, struct hearth_error *err)
+{
+    if (m->arch.n_vocab) return 0;
+    const struct file_tensor *f = container_tensor(m->file, "token_embd.weight");
+    if (!f || f->rank != 2 || f->dim[0] < 1 || f->dim[0] > 1 << 24)
+        return fail(err, HEARTH_E_FORMAT, "%s has no usable tensor token_embd.weight", m->file->path);
+    m->arch.n_vocab = (int32_t)f->dim[0];
+    return 0;
+}
+
+static int read_axes(struct model *m, struct hearth_error *err)
+{
+    const struct kv *name = container_kv(m->file, "general.architecture");
+    struct config c = { .c = m->file, .arena = &m->arena, .gguf = name != NULL };
+    if (name) c.architecture = name->s;
+    m->arch = m->family->initial;
+    int status = config_read(&c, m->family->keys, &m->arch, err);
+    if (!status) status = vocabulary_size(m, err);
+    if (!status) status = config_guards(&c, m->family->guards, err);
+    if (!status && m->family->finish) status = m->family->finish(&m->arch, &c, err);
+    if (!status) status = config_tokens(&c, &m->arch, err);
+    if (status) return status;
+    if (m->arch.key_width > 1024 || m->arch.value_width > 1024)
+        return fail(err, HEARTH_E_UNSUPPORTED, "heads of %d values are wider than the 1024 that attention handles", m->arch.key_width);
+    return 0;
+}
+
+/* ---- weights */
+
+static uint64_t vector_room(const struct container *c)
+{
+    uint64_t bytes = 0;
+    for (uint64_t i = 0; i < c->n_tensor; i++) { /* anything that may be bound as a vector or a small bias table */
+        uint64_t n = 1;
+        for (int d = 0; d < c->tensor[i].rank; d++) n *= c->tensor[i].dim[d];
+        const bool table = memmem(c->tensor[i].name.p, c->tensor[i].name.n, "relative_attention_bias", 23) || str_ends(c->tensor[i].name, STR("attn_rel_b.weight"));
+        const uint64_t last = c->tensor[i].rank ? c->tensor[i].dim[c->tensor[i].rank - 1] : 1;
+        if (n == last || table) bytes += n * sizeof(float) + 64;
+    }
+    return bytes + 64;
+}
+
+static int bind_layers(struct model *m, struct weight_loader *l, struct layer *layers, int n, const struct weight_name *names, int n_names, struct hearth_error *err)
+{
+    for (int i = 0; i < n; i++) {
+        int status = weights_bind(l, names, n_names, i, &layers[i].w, err);
+        if (status) return status;
+    }
+    (void)m;
+    return 0;
+}
+
+static int bind_weights(struct model *m, struct hearth_error *err)
+{
+    const struct family *f = m->family;
+    struct weight_loader l = { .c = m->file, .arch = &m->arch, .prefix = f->prefix, .arena = &m->arena, .backend = m->backend };
+    l.gguf = container_kv(m->file, "general.architecture") != NULL;
+    l.vectors_room = m->vectors_bytes = vector_room(m->file);
+    l.vectors = m->vectors = m->backend->alloc(m->backend, l.vectors_room);
+    l.taken = mem_array(m->file->n_tensor, 1);
+    m->layer = arena_array(&m->arena, (uint64_t)m->arch.n_layer, sizeof *m->layer);
+    m->encoder_layer = arena_array(&m->arena, (uint64_t)m->arch.n_encoder_layer, sizeof *m->encoder_layer);
+    int status = !l.vectors || !l.taken || !m->layer || !m->encoder_layer ? fail_memory(err, l.vectors_room, "the layer table") : 0;
+    if (!status) status = weights_bind(&l, f->model_weights, f->n_model_weights, -1, &m->w, err);
+    if (!status) status = bind_layers(m, &l, m->layer, m->arch.n_layer, f->layer_weights, f->n_layer_weights, err);
+    if (!status) status = bind_layers(m, &l, m->encoder_layer, m->arch.n_encoder_layer, f->encoder_weights, f->n_encoder_weights, err);
+    if (!status) status = weights_check_surplus(&l, f->harmless, err);
+    mem_free(l.taken);
+    m->parameters = l.parameters;
+    m->bytes = l.bytes;
+    if (status || m->w.head) return status;
+    if (!m->arch.tied) return fail(err, HEARTH_E_FORMAT, "the model lacks the tensor of its head, and does not say that embeddings serve as head");
+    m->w.head = m->w.embed;
+    return 0;
+}
+
+/* ---- derived tensors and tables */
+
+/* f32 tensor in backend memory, living with the model. */
+static struct tensor *derived_tensor(struct model *m, const char *name, int rank, const int64_t *dim, const float *values)
+{
+    struct tensor *t = arena_array(&m->arena, 1, sizeof *t);
+    if (!t) return NULL;
+    tensor_shape(t, DTYPE_F32, rank, dim);
+    t->name = name;
+    t->index = t->producer = t->last_use = -1;
+    t->data = (void *)(uintptr_t)values;
+    return t;
+}
+
+static int make_bucket_bias(struct model *m, const struct tensor *table, bool bidirectional, struct tensor **out, struct hearth_error *err)
+{
+    const struct arch *a = &m->arch;
+    const int64_t dim[] = { a->n_head, 2 * (int64_t)a->bucket_distance + 1 };
+    if (!table) return 0;
+    float *host = mem_array((uint64_t)tensor_count(table), sizeof *host), *bias = arena_array(&m->arena, (uint64_t)(dim[0] * dim[1]), sizeof *bias);
+    if (!host || !bias) {
+        mem_free(host);
+        return fail_memory(err, (uint64_t)(dim[0] * dim[1]) * sizeof *bias, "the bias by distance");
+    }
+    m->backend->read(m->backend, host, table->data, (uint64_t)tensor_bytes(table));
+    attention_buckets(a, host, bidirectional, bias);
+    mem_free(host);
+    *out = derived_tensor(m, "bias_by_distance", 2, dim, bias);
+    return *out ? 0 : fail_memory(err, sizeof **out, "a tensor");
+}
+
+static int make_rope(struct model *m, struct hearth_error *err)
+{
+    const struct arch *a = &m->arch;
+    if (a->position != POSITION_ROTARY) return 0;
+    m->rope_scale = rope_scale(&a->rope, a);
+    if (!m->w.rope_divisors) return 0;
+    float *divisors = arena_array(&m->arena, (uint64_t)a->rope.part / 2, sizeof *divisors);
+    if (!divisors) return fail_memory(err, (uint64_t)a->rope.part, "rotary divisors");
+    m->backend->read(m->backend, divisors, m->w.rope_divisors->data, (uint64_t)a->rope.part / 2 * sizeof *divisors);
+    for (int i = 0; i < a->rope.part / 2; i++)
+        if (!(divisors[i] > 0.0f)) return fail(err, HEARTH_E_FORMAT, "rope_freqs.weight holds %g, which is no divisor", (double)divisors[i]);
+    m->arch.rope.divisors = divisors;
+    return 0;
+}
+
+static int add_group(struct model *m, struct cache_group g)
+{
+    m->group[m->n_group] = g;
+    return m->n_group++;
+}
+
+/* One group of keys and values or of states for the layers, one for cross attention. */
+static void make_groups(struct model *m)
+{
+    const struct arch *a = &m->arch;
+    const struct mixer_info *mixer = &mixer_table[a->mixer];
+    m->cross_group = m->state_group = -1;
+    if (a->n_layer == 0) return;
+    if (mixer->state_width)
+        m->state_group = add_group(m, (struct cache_group){ .kind = CACHE_STATE, .n_layer = a->n_layer, .state_width = mixer->state_width(a) });
+    else
+        add_group(m, (struct cache_group){ .kind = a->window ? CACHE_WINDOW : CACHE_FULL, .n_layer = a->n_layer, .n_kv = a->n_kv,
+                                           .key_width = a->key_width, .value_width = a->value_width, .window = a->window });
+    if (a->n_encoder_layer)
+        m->cross_group = add_group(m, (struct cache_group){ .kind = CACHE_CROSS, .n_layer = a->n_layer, .n_kv = a->n_kv,
+                                                            .key_width = a->key_width, .value_width = a->value_width });
+}
+
+static void fill_layer(const struct model *m, struct layer *l, int i, bool decoder)
+{
+    const struct arch *a = &m->arch;
+    l->index = i;
+    l->mixer = a->mixer;
+    l->ffn = a->ffn;
+    l->group = decoder ? 0 : -1;
+    l->group_layer = i;
+    l->cross_layer = decoder && m->cross_group >= 0 ? i : -1;
+    l->attn_scale = a->attn_scale != 0.0f ? a->attn_scale : a->key_width ? 1.0f / sqrtf((float)a->key_width) : 1.0f;
+    if (a->attn_scale_by_layer) l->attn_scale /= (float)(i + 1);
+    l->branch_scale = a->rescale_every ? ldexpf(1.0f, -(i / a->rescale_every)) : 1.0f;
+    l->halve = a->rescale_every && (i + 1) % a->rescale_every == 0;
+}
+
+int model_open(struct model **out, const char *path, struct backend *backend, struct hearth_error *err)
+{
+    struct model *m = mem_array(1, sizeof *m);
+    if (!m) return fail_memory(err, sizeof *m, "the model");
+    m->backend = backend;
+    arena_init(&m->arena, ARENA_CAP);
+    int status = container_open(&m->file, path, err);
+    if (!status) status = family_find(&m->family, m->file, err);
+    if (!status) status = read_axes(m, err);
+    if (!status) status = bind_weights(m, err);
+    if (!status) status = make_bucket_bias(m, m->w.buckets, false, &m->buckets, err);
+    if (!status) status = make_bucket_bias(m, m->w.encoder_buckets, true, &m->encoder_buckets, err);
+    if (!status) status = make_rope(m, err);
+    if (status) {
+        model_close(m);
+        return status;
+    }
+    make_groups(m);
+    for (int i = 0; i < m->arch.n_layer; i++) fill_layer(m, &m->layer[i], i, true);
+    for (int i = 0; i < m->arch.n_encoder_layer; i++) fill_layer(m, &m->encoder_layer[i], i, false);
+    *out = m;
+    return 0;
+}
+
+void model_close(struct model *m)
+{
+    if (!m) return;
+    if (m->vectors) m->backend->release(m->backend, m->vectors, m->vectors_bytes);
+    arena_free(&m->arena);
+    container_close(m->file);
+    mem_free(m);
+}

@@ -1,0 +1,58 @@
+/* A model opened and resolved: axes, weights bound to fields, layer table, cache groups. Immutable once open; sessions share it. */
+#ifndef MODEL_MODEL_H
+#define MODEL_MODEL_H
+
+#include "model/family.h"
+#include "tensor/tape.h"
+
+/* The resolved row of one layer: what `explain` prints. */
+struct layer {
+    struct layer_weights w;
+    enum mixer_kind      mixer;
+    enum ffn_kind        ffn;
+    int                  index;
+    int                  group, group_layer;  /* of the mixer's cache or state; -1: none (encoders) */
+    int                  cross_layer;         /* layer within the cross group; -1: no cross attention */
+    float                attn_scale;
+    float                branch_scale;        /* of what mixer and ffn add to the state (RWKV rescaling); else 1 */
+    bool                 halve;               /* RWKV: the state is halved after this layer */
+};
+
+struct model {
+    struct container    *file;
+    const struct family *family;
+    struct arch          arch;
+    struct model_weights w;
+    struct layer        *layer;         /* [n_layer] */
+    struct layer        *encoder_layer; /* [n_encoder_layer] */
+    struct tensor       *buckets, *encoder_buckets; /* f32 [n_head, 2 d + 1]: bias by distance */
+    struct cache_group   group[CACHE_GROUPS];       /* layouts; pool NULL, type to be chosen by the session */
+    int                  n_group, cross_group, state_group; /* -1: none */
+    float                rope_scale;
+    int64_t              parameters, bytes;
+    struct backend      *backend;
+    struct arena         arena;
+    char                *vectors; /* backend memory */
+    uint64_t             vectors_bytes;
+};
+
+int  model_open(struct model **out, const char *path, struct backend *backend, struct hearth_error *err);
+void model_close(struct model *m);
+
+/* Inputs of a step: tensors in backend memory, filled by the session before recording. */
+struct step {
+    struct tensor *ids;         /* i32 [n] */
+    struct tensor *positions;   /* i32 [n]; learned positions only */
+    struct tensor *frequencies; /* f32 [sets, part / 2]; rotary only */
+    struct tensor *set;         /* i32 [n]: row of frequencies for each row; rotary only */
+    struct tensor *want;        /* i32 [m]: rows whose logits are asked for; NULL: all */
+    struct tensor *rope;        /* made from the two above when recording starts */
+};
+
+/* Records a decoder step; returns logits [m, n_vocab]. */
+struct tensor *decoder_record(struct tape *t, const struct model *m, struct step *s);
+/* Records a whole encode, and for encoder-decoders the writing of every decoder layer's cross keys and values; returns the
+ * states [n, width]. */
+struct tensor *encoder_record(struct tape *t, const struct model *m, struct step *s);
+
+#endif

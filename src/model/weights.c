@@ -1,0 +1,260 @@
+/* Binding tensors of a file to fields, with shapes checked against the configuration. */
+#include "model/weights.h"
+
+#include <stdio.h>
+
+enum weight_dim { DIM_ONE, DIM_VOCAB, DIM_CONTEXT, DIM_WIDTH, DIM_QUERY, DIM_KEY, DIM_VALUE, DIM_HEADOUT, DIM_HEADS, DIM_BUCKETS,
+                  DIM_FF, DIM_EXPERTS, DIM_EXPERT_FF, DIM_EXPERT_WIDTH, DIM_RNN, DIM_ROPE, DIM_COUNT };
+
+static const struct {
+    const char *name; /* for sentences */
+    bool        stacked; /* one matrix an expert */
+} weight_dims[DIM_COUNT] = {
+    [DIM_ONE] = { "1" }, [DIM_VOCAB] = { "vocabulary" }, [DIM_CONTEXT] = { "context" }, [DIM_WIDTH] = { "width" },
+    [DIM_QUERY] = { "heads * key width" }, [DIM_KEY] = { "kv heads * key width" }, [DIM_VALUE] = { "kv heads * value width" },
+    [DIM_HEADOUT] = { "heads * value width" }, [DIM_HEADS] = { "heads" }, [DIM_BUCKETS] = { "buckets" }, [DIM_FF] = { "feed-forward width" },
+    [DIM_EXPERTS] = { "experts" }, [DIM_EXPERT_FF] = { "feed-forward width", true }, [DIM_EXPERT_WIDTH] = { "width", true },
+    [DIM_RNN] = { "recurrent width" }, [DIM_ROPE] = { "half the rotary part" },
+};
+
+static const struct {
+    const char     *name;
+    enum weight_dim rows, columns;
+    size_t          offset;
+} weight_table[WEIGHT_COUNT] = {
+#define OFFSET_MODEL(field) offsetof(struct model_weights, field)
+#define OFFSET_LAYER(field) offsetof(struct layer_weights, field)
+#define WEIGHT(scope, field, rows, columns) { #field, DIM_##rows, DIM_##columns, OFFSET_##scope(field) },
+#include "model/weights.def"
+#undef WEIGHT
+};
+
+static int64_t dim_of(const struct arch *a, enum weight_dim d)
+{
+    const int64_t values[DIM_COUNT] = {
+        [DIM_ONE] = 1, [DIM_VOCAB] = a->n_vocab, [DIM_CONTEXT] = a->context, [DIM_WIDTH] = a->width,
+        [DIM_QUERY] = (int64_t)a->n_head * a->key_width, [DIM_KEY] = (int64_t)a->n_kv * a->key_width,
+        [DIM_VALUE] = (int64_t)a->n_kv * a->value_width, [DIM_HEADOUT] = (int64_t)a->n_head * a->value_width, [DIM_HEADS] = a->n_head,
+        [DIM_BUCKETS] = a->buckets, [DIM_FF] = a->ff_width, [DIM_EXPERTS] = a->n_expert, [DIM_EXPERT_FF] = a->ff_width,
+        [DIM_EXPERT_WIDTH] = a->width, [DIM_RNN] = a->rnn_width, [DIM_ROPE] = a->rope.part / 2,
+    };
+    return values[d];
+}
+
+/* Expands %d and %e of one alternative. */
+static void expand_name(char *out, size_t size, const char *from, size_t n, int layer, int expert)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < n && used + 1 < size; i++) {
+        if (from[i] == '%' && i + 1 < n && (from[i + 1] == 'd' || from[i + 1] == 'e')) {
+            used += (size_t)snprintf(out + used, size - used, "%d", from[i + 1] == 'd' ? layer : expert);
+            i++;
+        } else {
+            out[used++] = from[i];
+        }
+    }
+    out[used < size ? used : size - 1] = 0;
+}
+
+/* The file's tensor for a name; text gets the first alternative, for sentences. */
+static const struct file_tensor *find_tensor(const struct weight_loader *l, const char *names, int layer, int expert, char text[256])
+{
+    char name[256];
+    const struct file_tensor *f = NULL;
+    const size_t prefix = l->prefix ? strlen(l->prefix) : 0;
+    for (const char *at = names; !f && *at; at += strcspn(at, "|"), at += *at == '|') {
+        expand_name(name, sizeof name, at, strcspn(at, "|"), layer, expert);
+        if (at == names) memcpy(text, name, sizeof name);
+        f = container_tensor(l->c, name);
+        if (!f && prefix && strncmp(name, l->prefix, prefix) == 0) f = container_tensor(l->c, name + prefix);
+    }
+    if (f) l->taken[f - l->c->tensor] = 1;
+    return f;
+}
+
+/* One tensor struct from one file tensor, seen as [rows, columns] (dims of size 1 in front are dropped). */
+static int check_matrix(const struct file_tensor *f, int64_t rows, int64_t columns, const char *what, struct hearth_error *err)
+{
+    uint64_t dim[4], n = 0;
+    for (int i = 0; i < f->rank; i++)
+        if (f->dim[i] != 1 || f->rank - i <= (columns > 1 ? 2 : 1)) dim[n++] = f->dim[i];
+    const bool vector = columns == 1 && n == 1;
+    if (vector ? dim[0] != (uint64_t)rows : n != 2 || dim[0] != (uint64_t)rows || dim[1] != (uint64_t)columns)
+        return fail(err, HEARTH_E_FORMAT, "tensor %.*s is [%llu, %llu], but the configuration (%s) makes it [%lld, %lld]", STR_ARG(f->name),
+                    n ? (unsigned long long)dim[0] : 1ull, n > 1 ? (unsigned long long)dim[1] : 1ull, what, (long long)rows, (long long)columns);
+    if (columns > 1 ? !type_is_weight(f->type) : !type_of(f->type)->unpack)
+        return fail(err, HEARTH_E_UNSUPPORTED, "tensor %.*s has type %s, which is not a type of weights", STR_ARG(f->name), type_of(f->type)->name);
+    return 0;
+}
+
+static struct tensor *new_tensor(struct weight_loader *l, enum weight_id id, int layer)
+{
+    struct tensor *t = arena_array(l->arena, 1, sizeof *t);
+    if (!t) return NULL;
+    t->name = weight_table[id].name;
+    t->index = layer;
+    t->producer = t->last_use = -1;
+    return t;
+}
+
+/* Vectors (and small tables of biases) are unpacked to f32 once. */
+static int make_vector(struct weight_loader *l, struct tensor *t, const struct file_tensor *f, int64_t first, int64_t n, int rank,
+                       const int64_t *dim, struct hearth_error *err)
+{
+    const struct type_info *type = type_of(f->type);
+    const uint64_t bytes = ((uint64_t)n * sizeof(float) + 63) / 64 * 64;
+    if (l->vectors_used + bytes > l->vectors_room) return fail(err, HEARTH_E_INTERNAL, "room for vectors was counted wrong at %.*s", STR_ARG(f->name));
+    if (type->block != 1) return fail(err, HEARTH_E_UNSUPPORTED, "vector %.*s has block type %s", STR_ARG(f->name), type->name);
+    float *values = arena_array(l->arena, (uint64_t)n, sizeof *values);
+    if (!values) return fail_memory(err, bytes, "a vector of weights");
+    type->unpack(values, (const char *)f->data + first * type->block_bytes, n);
+    tensor_shape(t, DTYPE_F32, rank, dim);
+    t->data = l->vectors + l->vectors_used;
+    l->backend->write(l->backend, t->data, values, (uint64_t)n * sizeof *values);
+    l->vectors_used += bytes;
+    return 0;
+}
+
+/* Rows first .. first + rows of a matrix in place; in-major ones are columns of the stored [in, out]. */
+static int make_matrix(struct tensor *t, const struct file_tensor *f, int64_t first, int64_t rows, int64_t columns, bool in_major, struct hearth_error *err)
+{
+    const struct type_info *type = type_of(f->type);
+    const int64_t stored = in_major ? (int64_t)(f->dim[f->rank - 1]) : columns;
+    if (stored % type->block || (in_major && type->block != 1))
+        return fail(err, HEARTH_E_FORMAT, "tensor %.*s: rows of %lld values do not fit blocks of %s", STR_ARG(f->name), (long long)stored, type->name);
+    const int64_t row_bytes = stored / type->block * type->block_bytes;
+    tensor_shape(t, f->type, 2, (int64_t[]){ rows, columns });
+    if (in_major) {
+        t->stride[0] = type->block_bytes;
+        t->stride[1] = row_bytes;
+    }
+    t->data = (char *)(uintptr_t)f->data + first * t->stride[0];
+    return 0;
+}
+
+static void count_weight(struct weight_loader *l, const struct tensor *t)
+{
+    l->parameters += tensor_count(t);
+    l->bytes += tensor_bytes(t);
+}
+
+/* Experts: one stacked tensor [n_expert, rows, columns], or a tensor each. */
+static int bind_experts(struct weight_loader *l, const char *name, enum weight_id id, int layer, struct tensor **out, struct hearth_error *err)
+{
+    const int64_t n = l->arch->n_expert, rows = dim_of(l->arch, weight_table[id].rows), columns = dim_of(l->arch, weight_table[id].columns);
+    char text[256];
+    const struct file_tensor *first = find_tensor(l, name, layer, 0, text);
+    if (!first) return fail(err, HEARTH_E_FORMAT, "the model lacks tensor %s", text);
+    struct tensor *t = new_tensor(l, id, layer);
+    void **slab = arena_array(l->arena, (uint64_t)n, sizeof *slab);
+    if (!t || !slab) return fail_memory(err, (uint64_t)n * sizeof *slab, "experts");
+    const bool stacked = first->rank == 3;
+    struct file_tensor part = *first;
+    if (stacked) {
+        if (first->dim[0] != (uint64_t)n)
+            return fail(err, HEARTH_E_FORMAT, "tensor %.*s has %llu experts, the configuration %lld", STR_ARG(first->name), (unsigned long long)first->dim[0], (long long)n);
+        part.rank = 2;
+        part.dim[0] = first->dim[1];
+        part.dim[1] = first->dim[2];
+    }
+    for (int64_t e = 0; e < n; e++) {
+        const struct file_tensor *f = stacked ? &part : find_tensor(l, name, layer, (int)e, text);
+        if (!f) return fail(err, HEARTH_E_FORMAT, "the model lacks tensor %s", text);
+        if (f->type != first->type) return fail(err, HEARTH_E_UNSUPPORTED, "tensor %s has another type than expert 0", text);
+        struct tensor one = { 0 };
+        int status = check_matrix(f, rows, columns, weight_dims[weight_table[id].rows].name, err);
+        if (!status) status = make_matrix(&one, f, 0, rows, columns, false, err);
+        if (status) return status;
+        slab[e] = stacked ? (char *)one.data + e * rows * one.stride[0] : one.data;
+    }
+    tensor_shape(t, first->type, 3, (int64_t[]){ n, rows, columns });
+    t->slab = slab;
+    count_weight(l, t);
+    *out = t;
+    return 0;
+}
+
+static bool is_bias_table(enum weight_id id) { return weight_table[id].rows == DIM_BUCKETS; }
+
+/* Row `at` of the file's tensor is the first of this field's. */
+static int bind_part(struct weight_loader *l, const struct weight_name *w, const struct file_tensor *f, int64_t at, int layer, struct tensor **out, struct hearth_error *err)
+{
+    const int64_t rows = dim_of(l->arch, weight_table[w->id].rows), columns = dim_of(l->arch, weight_table[w->id].columns);
+    struct tensor *t = new_tensor(l, w->id, layer);
+    if (!t) return fail_memory(err, sizeof *t, "a tensor");
+    int status;
+    if (is_bias_table(w->id))
+        status = make_vector(l, t, f, 0, rows * columns, 2, (int64_t[]){ rows, columns }, err);
+    else if (columns == 1)
+        status = make_vector(l, t, f, at, rows, 1, &rows, err);
+    else
+        status = make_matrix(t, f, at, rows, columns, !l->gguf && (w->flags & WEIGHT_IN_MAJOR), err);
+    if (status) return status;
+    count_weight(l, t);
+    *out = t;
+    return 0;
+}
+
+/* Whether the configuration says this weight exists: 1 yes, 0 no. */
+static bool is_wanted(const struct arch *a, unsigned flags)
+{
+    if ((flags & WEIGHT_QKV_BIAS) && !a->qkv_bias) return false;
+    if ((flags & WEIGHT_OUT_BIAS) && !a->out_bias) return false;
+    if ((flags & WEIGHT_FFN_BIAS) && !a->ffn_bias) return false;
+    if ((flags & WEIGHT_DENSE) && a->n_expert > 0) return false;
+    if ((flags & WEIGHT_EXPERTS) && a->n_expert == 0) return false;
+    if ((flags & WEIGHT_GATED) && a->ffn != FFN_GATED) return false;
+    return true;
+}
+
+/* Rows names[0 .. n) share one tensor of the file. */
+static int bind_shared(struct weight_loader *l, const struct weight_name *names, int n, const char *name, int layer, void *fields, struct hearth_error *err)
+{
+    char text[256];
+    int64_t rows = 0, at = 0;
+    const int64_t columns = dim_of(l->arch, weight_table[names[0].id].columns);
+    const struct file_tensor *f = find_tensor(l, name, layer, 0, text);
+    if (!f && (names[0].flags & WEIGHT_OPTIONAL)) return 0;
+    if (!f) return fail(err, HEARTH_E_FORMAT, "the model lacks tensor %s", text);
+    for (int i = 0; i < n; i++) rows += dim_of(l->arch, weight_table[names[i].id].rows);
+    const bool in_major = !l->gguf && (names[0].flags & WEIGHT_IN_MAJOR) && columns > 1;
+    int status = check_matrix(f, in_major ? columns : rows, in_major ? rows : columns, weight_dims[weight_table[names[0].id].rows].name, err);
+    for (int i = 0; i < n && !status; i++) {
+        status = bind_part(l, &names[i], f, at, layer, (struct tensor **)((char *)fields + weight_table[names[i].id].offset), err);
+        at += dim_of(l->arch, weight_table[names[i].id].rows);
+    }
+    return status;
+}
+
+int weights_bind(struct weight_loader *l, const struct weight_name *names, int n_names, int layer, void *fields, struct hearth_error *err)
+{
+    for (int i = 0; i < n_names;) {
+        const char *name = l->gguf ? names[i].gguf : names[i].hf;
+        int n = 1, status = 0;
+        while (name && i + n < n_names && (l->gguf ? names[i + n].gguf : names[i + n].hf) &&
+               strcmp(l->gguf ? names[i + n].gguf : names[i + n].hf, name) == 0)
+            n++;
+        if (name && is_wanted(l->arch, names[i].flags)) {
+            if (weight_dims[weight_table[names[i].id].rows].stacked)
+                status = bind_experts(l, name, names[i].id, layer, (struct tensor **)((char *)fields + weight_table[names[i].id].offset), err);
+            else
+                status = bind_shared(l, &names[i], n, name, layer, fields, err);
+        }
+        if (status) return status;
+        i += n;
+    }
+    return 0;
+}
+
+int weights_check_surplus(const struct weight_loader *l, const char *const *harmless, struct hearth_error *err)
+{
+    for (uint64_t i = 0; i < l->c->n_tensor; i++) {
+        const struct str name = l->c->tensor[i].name;
+        bool known = l->taken[i];
+        for (int w = 0; harmless && harmless[w] && !known; w++)
+            known = memmem(name.p, name.n, harmless[w], strlen(harmless[w])) != NULL;
+        if (!known)
+            return fail(err, HEARTH_E_FORMAT, "the file holds tensor %.*s, which a model of this configuration does not have", STR_ARG(name));
+    }
+    return 0;
+}

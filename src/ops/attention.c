@@ -1,0 +1,157 @@
+/* Attention over cached keys and values, or over the step's own (encoders). The reference: one query row and head at a time,
+ * scores in double, softmax with the maximum subtracted. */
+#include <math.h>
+
+#include "ops/ops_int.h"
+
+static const struct cache_group *paged_group(const struct tape *t, int group, int group_layer)
+{
+    if (!t->ragged || group < 0 || group >= t->ragged->n_group) return NULL;
+    const struct cache_group *g = &t->ragged->group[group];
+    return g->kind == CACHE_STATE || group_layer < 0 || group_layer >= g->n_layer ? NULL : g;
+}
+
+void op_cache_store_(struct tape *t, int group, int group_layer, struct tensor *k, struct tensor *v)
+{
+    if (t->status) return;
+    const struct cache_group *g = paged_group(t, group, group_layer);
+    if (!g || !op_is_f32(k) || !op_is_f32(v) || k->rank != 2 || v->rank != 2 || k->dim[0] != v->dim[0] ||
+        k->dim[1] != (int64_t)g->n_kv * g->key_width || v->dim[1] != (int64_t)g->n_kv * g->value_width) {
+        op_shapes(t, "cache_store", k, v);
+        return;
+    }
+    struct op_record *r = tape_append(t, OP_CACHE_STORE);
+    if (!r) return;
+    r->in[0] = k;
+    r->in[1] = v;
+    r->p.i[0] = group;
+    r->p.i[1] = group_layer;
+    tape_done(t, r);
+}
+
+int64_t cache_store_units(const struct op_record *r, const struct ragged *g)
+{
+    (void)g;
+    return r->in[0]->dim[0];
+}
+
+void cache_store_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    const struct cache_group *c = &g->group[r->p.i[0]];
+    const struct type_info *type = type_of(c->type);
+    for (int64_t i = begin; i < end; i++) {
+        const struct ragged_seq *s = &g->seq[g->row_seq[i]];
+        const int32_t position = ragged_position(g, i), page = s->pages[r->p.i[0]][position / CACHE_PAGE];
+        for (int h = 0; h < c->n_kv; h++) {
+            type->pack(cache_keys(c, page, r->p.i[1], h) + position % CACHE_PAGE * c->key_bytes,
+                       ROW(r->in[0], i) + (int64_t)h * c->key_width, c->key_width);
+            type->pack(cache_values(c, page, r->p.i[1], h) + position % CACHE_PAGE * c->value_bytes,
+                       ROW(r->in[1], i) + (int64_t)h * c->value_width, c->value_width);
+        }
+    }
+}
+
+static struct tensor *attention_own(struct tape *t, const struct attention *a, int64_t *value_width)
+{
+    if (!op_is_f32(a->k) || !op_is_f32(a->v) || a->k->rank != 2 || a->v->rank != 2 || a->k->dim[0] != a->q->dim[0] ||
+        a->v->dim[0] != a->q->dim[0] || a->k->dim[1] * a->n_head != a->q->dim[1] * a->n_kv || a->v->dim[1] % a->n_kv)
+        return op_shapes(t, "attention", a->k, a->v);
+    *value_width = a->v->dim[1] / a->n_kv;
+    return NULL;
+}
+
+struct tensor *op_attention_(struct tape *t, const struct attention *a)
+{
+    if (t->status) return a->q;
+    if (!op_is_f32(a->q) || a->q->rank != 2 || a->n_kv < 1 || a->n_head % a->n_kv || a->q->dim[1] % a->n_head)
+        return op_shapes(t, "attention", a->q, a->k);
+    if (a->bias && (!op_is_f32(a->bias) || a->bias->rank != 2 || a->bias->dim[0] != a->n_head || a->bias->dim[1] % 2 == 0))
+        return op_shapes(t, "attention", a->q, a->bias);
+    int64_t value_width = 0;
+    if (a->k) {
+        struct tensor *bad = attention_own(t, a, &value_width);
+        if (bad) return bad;
+    } else {
+        const struct cache_group *g = paged_group(t, a->group, a->group_layer);
+        if (!g || g->n_kv != a->n_kv || (int64_t)g->key_width * a->n_head != a->q->dim[1]) return op_shapes(t, "attention", a->q, NULL);
+        value_width = g->value_width;
+    }
+    struct op_record *r = op_make(t, OP_ATTENTION, a->q, a->k, a->v, 2, (int64_t[]){ a->q->dim[0], a->n_head * value_width });
+    if (!r) return a->q;
+    r->in[3] = a->bias;
+    r->p.f[0] = a->scale;
+    memcpy(r->p.i, (int32_t[]){ a->group, a->group_layer, a->n_head, a->n_kv, a->causal }, 5 * sizeof(int32_t));
+    return op_end(t, r);
+}
+
+void attention_range(const struct op_record *r, const struct ragged *g, int64_t row, int32_t *from, int32_t *to)
+{
+    const struct ragged_seq *s = &g->seq[g->row_seq[row]];
+    const int32_t position = ragged_position(g, row);
+    const struct cache_group *c = r->in[1] ? NULL : &g->group[r->p.i[0]];
+    *from = 0;
+    if (c && c->kind == CACHE_CROSS)
+        *to = s->source;
+    else if (r->p.i[4])
+        *to = position + 1;
+    else
+        *to = s->position + s->rows;
+    if (c && c->window && position + 1 > c->window) *from = position + 1 - c->window;
+}
+
+int64_t attention_units(const struct op_record *r, const struct ragged *g)
+{
+    (void)g;
+    return r->out[0]->dim[0] * r->p.i[2];
+}
+
+/* Key (or value) of kv head h at position p of the row's sequence, unpacked into x. */
+static void read_cached(const struct op_record *r, const struct ragged *g, int64_t row, int h, int32_t p, bool value, float *x, int64_t n)
+{
+    const struct ragged_seq *s = &g->seq[g->row_seq[row]];
+    if (r->in[1]) {
+        const struct tensor *t = value ? r->in[2] : r->in[1];
+        memcpy(x, ROW(t, s->first + p - s->position) + h * n, (size_t)n * sizeof *x);
+        return;
+    }
+    const struct cache_group *c = &g->group[r->p.i[0]];
+    const int32_t page = s->pages[r->p.i[0]][p / CACHE_PAGE], at = p % CACHE_PAGE;
+    const char *from = value ? cache_values(c, page, r->p.i[1], h) + at * c->value_bytes
+                             : cache_keys(c, page, r->p.i[1], h) + at * c->key_bytes;
+    type_of(c->type)->unpack(x, from, n);
+}
+
+float attention_bias(const struct tensor *bias, int head, int32_t distance)
+{
+    const int32_t reach = (int32_t)(bias->dim[1] / 2);
+    const int32_t d = distance < -reach ? -reach : distance > reach ? reach : distance;
+    return ROW(bias, head)[d + reach];
+}
+
+void attention_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    const int n_head = r->p.i[2], n_kv = r->p.i[3];
+    const int64_t kw = tensor_width(r->in[0]) / n_head, vw = tensor_width(r->out[0]) / n_head;
+    for (int64_t u = begin; u < end; u++) {
+        const int64_t row = u / n_head;
+        const int h = (int)(u % n_head), kv = h / (n_head / n_kv);
+        const float *q = ROW(r->in[0], row) + h * kw;
+        float x[HEAD_MAX], *y = ROW(r->out[0], row) + h * vw;
+        double sum[HEAD_MAX] = { 0 }, max = -INFINITY, total = 0.0;
+        int32_t from, to;
+        attention_range(r, g, row, &from, &to);
+        for (int32_t p = from; p < to; p++) { /* a growing maximum rescales what was summed */
+            double score = 0.0;
+            read_cached(r, g, row, kv, p, false, x, kw);
+            for (int64_t c = 0; c < kw; c++) score += (double)q[c] * (double)x[c];
+            score *= (double)r->p.f[0];
+            if (r->in[3]) score += (double)attention_bias(r->in[3], h, p - ragged_position(g, row));
+            const double top = score > max ? score : max, keep = exp(max - top), e = exp(score - top);
+            read_cached(r, g, row, kv, p, true, x, vw);
+            for (int64_t c = 0; c < vw; c++) sum[c] = sum[c] * keep + e * (double)x[c];
+            total = total * keep + e;
+            max = top;
+        }
+        for (int64_t c = 0; c < vw; c++) y[c] = total > 0.0 ? (float)(sum[c] / total) : 0.0f;
+    }
+}

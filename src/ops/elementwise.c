@@ -1,0 +1,175 @@
+/* Ops that work value by value. The units of work are rows. */
+#include <math.h>
+
+#include "base/vmath.h"
+#include "ops/ops_int.h"
+
+int64_t rows_units(const struct op_record *r, const struct ragged *g)
+{
+    (void)g;
+    return tensor_rows(r->out[0]);
+}
+
+/* ---- activations */
+
+static inline float act_identity(float x) { return x; }
+static inline float act_relu(float x) { return x > 0.0f ? x : 0.0f; }
+static inline float act_relu2(float x) { const float y = act_relu(x); return y * y; }
+static inline float act_sigmoid(float x) { return 1.0f / (1.0f + vexpf(-x)); }
+static inline float act_silu(float x) { return x / (1.0f + vexpf(-x)); }
+static inline float act_tanh(float x) { return tanhf(x); }
+static inline float act_gelu(float x) { return 0.5f * x * (1.0f + erff(x * 0.70710678118654752440f)); }
+static inline float act_gelu_quick(float x) { return x / (1.0f + vexpf(-1.702f * x)); }
+static inline float act_gelu_tanh(float x)
+{
+    return 0.5f * x * (1.0f + vtanhf(0.79788456080286535588f * (x + 0.044715f * x * x * x)));
+}
+
+/* One loop a function, so that each is vectorised by itself. */
+#define ACTIVATION(id, fn, ...)                                                    \
+    static void fn##_row(float *y, const float *x, const float *gate, int64_t n)   \
+    {                                                                              \
+        if (gate)                                                                  \
+            for (int64_t i = 0; i < n; i++) y[i] = fn(x[i]) * gate[i];             \
+        else                                                                       \
+            for (int64_t i = 0; i < n; i++) y[i] = fn(x[i]);                       \
+    }
+#include "ops/activations.def"
+#undef ACTIVATION
+
+static const struct {
+    void (*row)(float *y, const float *x, const float *gate, int64_t n);
+    const char *names[6];
+} activation_table[ACT_COUNT] = {
+#define ACTIVATION(id, fn, ...) { fn##_row, { __VA_ARGS__ } },
+#include "ops/activations.def"
+#undef ACTIVATION
+};
+
+int activation_from_name(struct str name)
+{
+    for (int a = 0; a < ACT_COUNT; a++)
+        for (int i = 0; i < 6 && activation_table[a].names[i]; i++)
+            if (str_is(name, activation_table[a].names[i])) return a;
+    return -1;
+}
+
+const char *activation_name(enum activation a) { return activation_table[a].names[0]; }
+
+void activation_row(enum activation a, float *y, const float *x, const float *gate, int64_t n)
+{
+    activation_table[a].row(y, x, gate, n);
+}
+
+struct tensor *op_activate_(struct tape *t, enum activation fn, struct tensor *a, struct tensor *b)
+{
+    if (t->status) return a;
+    if (!op_is_f32(a) || (b && (!op_is_f32(b) || !tensor_same_shape(a, b)))) return op_shapes(t, "activate", a, b);
+    struct op_record *r = op_make(t, OP_ACTIVATE, a, b, NULL, a->rank, a->dim);
+    if (r) r->p.i[0] = (int32_t)fn;
+    return op_end(t, r);
+}
+
+void activate_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    (void)g;
+    for (int64_t i = begin; i < end; i++)
+        activation_row((enum activation)r->p.i[0], ROW(r->out[0], i), ROW(r->in[0], i), r->in[1] ? ROW(r->in[1], i) : NULL,
+                       tensor_width(r->out[0]));
+}
+
+/* ---- arithmetic */
+
+static struct tensor *binary(struct tape *t, enum op_id id, struct tensor *a, struct tensor *b)
+{
+    if (t->status) return a;
+    if (!op_is_f32(a) || !op_is_f32(b) || (!tensor_same_shape(a, b) && !op_is_vector(b, tensor_width(a))))
+        return op_shapes(t, op_table[id].name, a, b);
+    return op_end(t, op_make(t, id, a, b, NULL, a->rank, a->dim));
+}
+
+struct tensor *op_add_(struct tape *t, struct tensor *a, struct tensor *b) { return binary(t, OP_ADD, a, b); }
+struct tensor *op_mul_(struct tape *t, struct tensor *a, struct tensor *b) { return binary(t, OP_MUL, a, b); }
+
+/* Row i of b, or its only row. */
+static const float *second_row(const struct op_record *r, int64_t i)
+{
+    return r->in[1]->rank == 1 ? r->in[1]->data : ROW(r->in[1], i);
+}
+
+void add_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    (void)g;
+    const int64_t n = tensor_width(r->out[0]);
+    for (int64_t i = begin; i < end; i++) {
+        float *restrict y = ROW(r->out[0], i);
+        const float *a = ROW(r->in[0], i), *b = second_row(r, i);
+        for (int64_t c = 0; c < n; c++) y[c] = a[c] + b[c];
+    }
+}
+
+void mul_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    (void)g;
+    const int64_t n = tensor_width(r->out[0]);
+    for (int64_t i = begin; i < end; i++) {
+        float *restrict y = ROW(r->out[0], i);
+        const float *a = ROW(r->in[0], i), *b = second_row(r, i);
+        for (int64_t c = 0; c < n; c++) y[c] = a[c] * b[c];
+    }
+}
+
+struct tensor *op_scale_(struct tape *t, struct tensor *a, float factor)
+{
+    if (t->status) return a;
+    if (!op_is_f32(a)) return op_shapes(t, "scale", a, NULL);
+    struct op_record *r = op_make(t, OP_SCALE, a, NULL, NULL, a->rank, a->dim);
+    if (r) r->p.f[0] = factor;
+    return op_end(t, r);
+}
+
+void scale_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    (void)g;
+    const int64_t n = tensor_width(r->out[0]);
+    for (int64_t i = begin; i < end; i++) {
+        float *restrict y = ROW(r->out[0], i);
+        const float *a = ROW(r->in[0], i);
+        for (int64_t c = 0; c < n; c++) y[c] = a[c] * r->p.f[0];
+    }
+}
+
+struct tensor *op_mix_(struct tape *t, struct tensor *a, struct tensor *b, struct tensor *w)
+{
+    if (t->status) return a;
+    if (!op_is_f32(a) || !op_is_f32(b) || !tensor_same_shape(a, b)) return op_shapes(t, "mix", a, b);
+    if (!op_is_vector(w, tensor_width(a))) return op_shapes(t, "mix", a, w);
+    return op_end(t, op_make(t, OP_MIX, a, b, w, a->rank, a->dim));
+}
+
+void mix_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    (void)g;
+    const int64_t n = tensor_width(r->out[0]);
+    const float *w = r->in[2]->data;
+    for (int64_t i = begin; i < end; i++) {
+        float *restrict y = ROW(r->out[0], i);
+        const float *a = ROW(r->in[0], i), *b = ROW(r->in[1], i);
+        for (int64_t c = 0; c < n; c++) y[c] = a[c] * w[c] + b[c] * (1.0f - w[c]);
+    }
+}
+
+struct tensor *op_rows_(struct tape *t, struct tensor *x, struct tensor *index)
+{
+    if (t->status) return x;
+    if (!op_is_f32(x) || x->rank != 2 || index->type != DTYPE_I32 || index->rank != 1) return op_shapes(t, "rows", x, index);
+    return op_end(t, op_make(t, OP_ROWS, x, index, NULL, 2, (int64_t[]){ index->dim[0], x->dim[1] }));
+}
+
+void rows_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    (void)g;
+    const int32_t *index = r->in[1]->data;
+    for (int64_t i = begin; i < end; i++)
+        memcpy(ROW(r->out[0], i), ROW(r->in[0], index[i]), (size_t)tensor_width(r->out[0]) * sizeof(float));
+}

@@ -1,0 +1,119 @@
+/* The ops: what model code may ask the tape for. Each checks shapes, appends a record and returns its output. Activations are
+ * f32 [n_rows, width] unless said otherwise; weights are of any type, as stored. NULL for an optional tensor: left out. */
+#ifndef OPS_OPS_H
+#define OPS_OPS_H
+
+#include "tensor/tape.h"
+
+enum op_id {
+#define OP(id, ...) OP_##id,
+#include "ops/ops.def"
+#undef OP
+    OP_COUNT,
+};
+
+typedef int64_t op_units_fn(const struct op_record *r, const struct ragged *g);
+typedef void op_run_fn(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end);
+
+struct op_info {
+    const char  *name;
+    op_units_fn *units;
+    op_run_fn   *run;
+};
+extern const struct op_info op_table[OP_COUNT];
+
+enum activation {
+#define ACTIVATION(id, ...) ACT_##id,
+#include "ops/activations.def"
+#undef ACTIVATION
+    ACT_COUNT,
+};
+
+int activation_from_name(struct str name); /* -1: unknown */
+const char *activation_name(enum activation a);
+
+/* linear.c
+ * embed: rows of table [n_table, width] chosen by ids i32 [n] -> [n, width].
+ * linear: w [out, in] (or [a, b, in] with out = a * b; or input-major: a view with strides swapped), x [n, in],
+ *         bias f32 [out] -> [n, out] = x w^T + bias, named as the weight.
+ * experts: w [n_expert, out, in], x [n, in] or [n, k, in], ids i32 [n, k] -> [n, k, out]; rows by chosen expert. */
+struct tensor *op_embed_(struct tape *t, struct tensor *table, struct tensor *ids);
+struct tensor *op_linear_(struct tape *t, struct tensor *w, struct tensor *x, struct tensor *bias);
+struct tensor *op_experts_(struct tape *t, struct tensor *w, struct tensor *x, struct tensor *ids);
+
+/* route.c
+ * route: logits [n, n_expert] -> *ids i32 [n, k], returns weights [n, k]: softmax over all experts, the k largest (smaller
+ *        index first when equal), divided by their sum when `normalize`.
+ * combine: x [n, k, width], weights [n, k] -> [n, width]: sum over k, in order. */
+struct tensor *op_route_(struct tape *t, struct tensor *logits, int k, bool normalize, struct tensor **ids);
+struct tensor *op_combine_(struct tape *t, struct tensor *x, struct tensor *weights);
+
+/* elementwise.c (rank and shape of a kept)
+ * add: a + b, b of the same shape or [width]. mul: a * b likewise. scale: a * factor.
+ * mix: a * w + b * (1 - w), w f32 [width]. activate: fn(a), times b when given (gated). rows: x[index[i]] , index i32 [n]. */
+struct tensor *op_add_(struct tape *t, struct tensor *a, struct tensor *b);
+struct tensor *op_mul_(struct tape *t, struct tensor *a, struct tensor *b);
+struct tensor *op_scale_(struct tape *t, struct tensor *a, float factor);
+struct tensor *op_mix_(struct tape *t, struct tensor *a, struct tensor *b, struct tensor *w);
+struct tensor *op_activate_(struct tape *t, enum activation fn, struct tensor *a, struct tensor *b);
+struct tensor *op_rows_(struct tape *t, struct tensor *x, struct tensor *index);
+
+/* norm.c
+ * rms_norm: x / sqrt(mean(x^2) + eps) * w, w f32 [width]. Zhang & Sennrich 2019.
+ * layer_norm: (x - mean) / sqrt(var + eps) * w + b, w and b f32 [width] or NULL. Ba et al. 2016. */
+struct tensor *op_rms_norm_(struct tape *t, struct tensor *x, struct tensor *w, float eps);
+struct tensor *op_layer_norm_(struct tape *t, struct tensor *x, struct tensor *w, struct tensor *b, float eps);
+
+/* rotary.c (Su et al. 2021)
+ * rope_table: frequencies f32 [n_set, part / 2], set i32 [n] (which set each row uses), scale: of cos and sin
+ *             -> [n, part]: cosines then sines of position * frequency, computed in f32 as the references do.
+ * rope: x [n, heads * head_width] -> same; the first `part` values of each head are turned. Pairs (i, i + part / 2), or
+ *       (2i, 2i + 1) when `interleaved`. */
+struct tensor *op_rope_table_(struct tape *t, struct tensor *frequencies, struct tensor *set, float scale);
+struct tensor *op_rope_(struct tape *t, struct tensor *x, struct tensor *table, int head_width, bool interleaved);
+
+/* attention.c
+ * cache_store: writes keys [n, n_kv * key_width] and values [n, n_kv * value_width] of the step's rows into a paged group.
+ * attention: see struct. Returns [n, n_head * value_width]. */
+struct attention {
+    struct tensor *q;        /* [n, n_head * key_width] */
+    struct tensor *k, *v;    /* keys and values of the step itself (encoders); NULL: from the cache group */
+    struct tensor *bias;     /* f32 [n_head, 2 * d + 1]: added at key position - query position held in -d .. d; NULL: none */
+    int            group, group_layer; /* cache group and layer within it */
+    int            n_head, n_kv;
+    float          scale;    /* of q k^T, before bias */
+    bool           causal;   /* keys after the query are hidden */
+};
+void           op_cache_store_(struct tape *t, int group, int group_layer, struct tensor *k, struct tensor *v);
+struct tensor *op_attention_(struct tape *t, const struct attention *a);
+
+/* recurrent.c; state groups keep f32 per slot: `at` = first float of the op's part in the layer's state.
+ * token_shift: the previous row of the same sequence, the stored one for its first row -> [n, width]; stores the last row.
+ * wkv4: RWKV-4's attention-free mixing (Peng et al. 2023), key and value [n, width], decay (as stored, before -exp) and first
+ *       f32 [width]; state: numerator, denominator, exponent, each [width] -> [n, width]. */
+struct tensor *op_token_shift_(struct tape *t, struct tensor *x, int group, int group_layer, int at);
+struct tensor *op_wkv4_(struct tape *t, struct tensor *key, struct tensor *value, struct tensor *decay, struct tensor *first,
+                        int group, int group_layer, int at);
+
+/* Model code calls these, so that a record knows the line that asked for it. */
+#define op_embed(t, ...)       op_embed_(TAPE_HERE(t), __VA_ARGS__)
+#define op_linear(t, ...)      op_linear_(TAPE_HERE(t), __VA_ARGS__)
+#define op_experts(t, ...)     op_experts_(TAPE_HERE(t), __VA_ARGS__)
+#define op_route(t, ...)       op_route_(TAPE_HERE(t), __VA_ARGS__)
+#define op_combine(t, ...)     op_combine_(TAPE_HERE(t), __VA_ARGS__)
+#define op_add(t, ...)         op_add_(TAPE_HERE(t), __VA_ARGS__)
+#define op_mul(t, ...)         op_mul_(TAPE_HERE(t), __VA_ARGS__)
+#define op_scale(t, ...)       op_scale_(TAPE_HERE(t), __VA_ARGS__)
+#define op_mix(t, ...)         op_mix_(TAPE_HERE(t), __VA_ARGS__)
+#define op_activate(t, ...)    op_activate_(TAPE_HERE(t), __VA_ARGS__)
+#define op_rows(t, ...)        op_rows_(TAPE_HERE(t), __VA_ARGS__)
+#define op_rms_norm(t, ...)    op_rms_norm_(TAPE_HERE(t), __VA_ARGS__)
+#define op_layer_norm(t, ...)  op_layer_norm_(TAPE_HERE(t), __VA_ARGS__)
+#define op_rope_table(t, ...)  op_rope_table_(TAPE_HERE(t), __VA_ARGS__)
+#define op_rope(t, ...)        op_rope_(TAPE_HERE(t), __VA_ARGS__)
+#define op_cache_store(t, ...) op_cache_store_(TAPE_HERE(t), __VA_ARGS__)
+#define op_attention(t, ...)   op_attention_(TAPE_HERE(t), __VA_ARGS__)
+#define op_token_shift(t, ...) op_token_shift_(TAPE_HERE(t), __VA_ARGS__)
+#define op_wkv4(t, ...)        op_wkv4_(TAPE_HERE(t), __VA_ARGS__)
+
+#endif

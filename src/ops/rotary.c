@@ -1,0 +1,70 @@
+/* Rotary position embedding: one table of cosines and sines a step, then a turn of queries and keys in every layer. */
+#include <math.h>
+
+#include "ops/ops_int.h"
+
+struct tensor *op_rope_table_(struct tape *t, struct tensor *frequencies, struct tensor *set, float scale)
+{
+    if (t->status) return frequencies;
+    if (!op_is_f32(frequencies) || frequencies->rank != 2 || set->type != DTYPE_I32 || set->rank != 1)
+        return op_shapes(t, "rope_table", frequencies, set);
+    struct op_record *r = op_make(t, OP_ROPE_TABLE, frequencies, set, NULL, 2, (int64_t[]){ set->dim[0], 2 * frequencies->dim[1] });
+    if (r) r->p.f[0] = scale;
+    return op_end(t, r);
+}
+
+void rope_table_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    const int64_t half = r->in[0]->dim[1];
+    const int32_t *set = r->in[1]->data;
+    for (int64_t i = begin; i < end; i++) {
+        const float position = (float)ragged_position(g, i), *f = ROW(r->in[0], set[i]);
+        float *y = ROW(r->out[0], i);
+        for (int64_t c = 0; c < half; c++) { /* the angle is a float32 product in the references too */
+            const float angle = position * f[c];
+            y[c] = cosf(angle) * r->p.f[0];
+            y[half + c] = sinf(angle) * r->p.f[0];
+        }
+    }
+}
+
+struct tensor *op_rope_(struct tape *t, struct tensor *x, struct tensor *table, int head_width, bool interleaved)
+{
+    if (t->status) return x;
+    if (!op_is_f32(x) || x->rank != 2 || !op_is_f32(table) || table->rank != 2 || table->dim[0] != x->dim[0] ||
+        x->dim[1] % head_width != 0 || table->dim[1] > head_width)
+        return op_shapes(t, "rope", x, table);
+    struct op_record *r = op_make(t, OP_ROPE, x, table, NULL, 2, x->dim);
+    if (r) {
+        r->p.i[0] = head_width;
+        r->p.i[1] = interleaved;
+    }
+    return op_end(t, r);
+}
+
+/* One head: the pair (a, b) becomes (a cos - b sin, b cos + a sin). */
+static void turn_head(float *restrict y, const float *restrict x, const float *cs, int64_t part, int64_t width, bool interleaved)
+{
+    const int64_t half = part / 2;
+    const float *sn = cs + half;
+    if (interleaved)
+        for (int64_t c = 0; c < half; c++) {
+            y[2 * c] = x[2 * c] * cs[c] - x[2 * c + 1] * sn[c];
+            y[2 * c + 1] = x[2 * c + 1] * cs[c] + x[2 * c] * sn[c];
+        }
+    else
+        for (int64_t c = 0; c < half; c++) {
+            y[c] = x[c] * cs[c] - x[half + c] * sn[c];
+            y[half + c] = x[half + c] * cs[c] + x[c] * sn[c];
+        }
+    for (int64_t c = part; c < width; c++) y[c] = x[c];
+}
+
+void rope_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    (void)g;
+    const int64_t width = r->p.i[0], n_head = tensor_width(r->out[0]) / width, part = r->in[1]->dim[1];
+    for (int64_t i = begin; i < end; i++)
+        for (int64_t h = 0; h < n_head; h++)
+            turn_head(ROW(r->out[0], i) + h * width, ROW(r->in[0], i) + h * width, ROW(r->in[1], i), part, width, r->p.i[1]);
+}

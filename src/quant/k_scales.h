@@ -1,0 +1,29 @@
+/* The 12 bytes in which Q4_K and Q5_K keep 8 scales and 8 minima of 6 bits each: the first four of both as the low 6 bits
+ * of bytes 0-3 and 4-7; of the last four the low 4 bits in bytes 8-11 and the high 2 bits on top of bytes 0-3 and 4-7. */
+#ifndef QUANT_K_SCALES_H
+#define QUANT_K_SCALES_H
+
+#include <stdint.h>
+#include <string.h>
+
+/* scale [8], min [8] */
+static inline void k_scales_get(uint8_t *scale, uint8_t *min, const uint8_t *bytes)
+{
+    uint32_t w[3];
+    memcpy(w, bytes, sizeof w);
+    const uint32_t s[2] = { w[0] & 0x3f3f3f3f, (w[2] & 0x0f0f0f0f) | (w[0] >> 2 & 0x30303030) };
+    const uint32_t m[2] = { w[1] & 0x3f3f3f3f, (w[2] >> 4 & 0x0f0f0f0f) | (w[1] >> 2 & 0x30303030) };
+    memcpy(scale, s, sizeof s);
+    memcpy(min, m, sizeof m);
+}
+
+static inline void k_scales_put(uint8_t *bytes, const uint8_t *scale, const uint8_t *min)
+{
+    for (int i = 0; i < 4; i++) {
+        bytes[i] = (uint8_t)(scale[i] | scale[4 + i] >> 4 << 6);
+        bytes[4 + i] = (uint8_t)(min[i] | min[4 + i] >> 4 << 6);
+        bytes[8 + i] = (uint8_t)((scale[4 + i] & 15) | (min[4 + i] & 15) << 4);
+    }
+}
+
+#endif

@@ -1,0 +1,85 @@
+/* Template of f32, f16 and bf16; kernels/template.h includes it after a vec.h and kernels/product.h. */
+#ifndef QUANT_PLAIN_DOT_H
+#define QUANT_PLAIN_DOT_H
+
+INLINE vf f32_load(const void *p)
+{
+    return vf_load(p);
+}
+
+static void f32_kernel_unpack(float *dst, const void *src, int64_t n)
+{
+    unpack_plain(dst, src, n, 4, f32_load);
+}
+
+static float f32_kernel_dot(const void *w, const float *x, int64_t n)
+{
+    return dot_plain(w, x, n, 4, f32_load);
+}
+
+static void f32_kernel_axpy(float *y, float a, const void *x, int64_t n)
+{
+    axpy_plain(y, a, x, n, 4, f32_load);
+}
+
+static void f32_kernel_product(const struct product *p)
+{
+    product_floats(p, 1, 4, f32_kernel_unpack, f32_kernel_dot);
+}
+
+static void f32_kernel_columns(const struct product *p)
+{
+    product_columns(p, 4, f32_load);
+}
+
+static void f16_kernel_unpack(float *dst, const void *src, int64_t n)
+{
+    unpack_plain(dst, src, n, 2, vf_load_f16);
+}
+
+static float f16_kernel_dot(const void *w, const float *x, int64_t n)
+{
+    return dot_plain(w, x, n, 2, vf_load_f16);
+}
+
+static void f16_kernel_axpy(float *y, float a, const void *x, int64_t n)
+{
+    axpy_plain(y, a, x, n, 2, vf_load_f16);
+}
+
+static void f16_kernel_product(const struct product *p)
+{
+    product_floats(p, 1, 2, f16_kernel_unpack, f16_kernel_dot);
+}
+
+static void f16_kernel_columns(const struct product *p)
+{
+    product_columns(p, 2, vf_load_f16);
+}
+
+static void bf16_kernel_unpack(float *dst, const void *src, int64_t n)
+{
+    unpack_plain(dst, src, n, 2, vf_load_bf16);
+}
+
+static float bf16_kernel_dot(const void *w, const float *x, int64_t n)
+{
+    return dot_plain(w, x, n, 2, vf_load_bf16);
+}
+
+static void bf16_kernel_axpy(float *y, float a, const void *x, int64_t n)
+{
+    axpy_plain(y, a, x, n, 2, vf_load_bf16);
+}
+
+static void bf16_kernel_product(const struct product *p)
+{
+    product_floats(p, 1, 2, bf16_kernel_unpack, bf16_kernel_dot);
+}
+
+static void bf16_kernel_columns(const struct product *p)
+{
+    product_columns(p, 2, vf_load_bf16);
+}
+
+#endif

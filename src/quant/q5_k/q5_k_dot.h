@@ -1,0 +1,70 @@
+/* Template of Q5_K; kernels/template.h includes it after a vec.h and kernels/product.h. */
+#ifndef QUANT_Q5_K_DOT_H
+#define QUANT_Q5_K_DOT_H
+
+#include "base/half.h"
+#include "quant/k_scales.h"
+#include "quant/q5_k/q5_k.h"
+
+/* The 32 values of a sub-block. */
+INLINE vb q5_k_values(const struct q5_k *b, int sub)
+{
+    const vb q = vb_load(b->q + sub / 2 * 32), high = vb_and(vb_right(vb_load(b->high), sub), 1);
+    return vb_or(sub & 1 ? vb_right(q, 4) : vb_and(q, 15), vb_left(high, 4));
+}
+
+INLINE void q5_k_floats(float *dst, const void *block) /* dst [256] */
+{
+    const struct q5_k *b = block;
+    const float d = f16_to_f32(b->d), dmin = f16_to_f32(b->dmin);
+    uint8_t scale[8], min[8];
+    k_scales_get(scale, min, b->scales);
+    for (int sub = 0; sub < 8; sub++, dst += 32) {
+        const vf step = vf_set(d * scale[sub]), offset = vf_set(dmin * min[sub]);
+        const vb q = q5_k_values(b, sub);
+        vf_store(dst, vf_sub(vf_mul(step, vf_low_i8(q)), offset));
+        vf_store(dst + 16, vf_sub(vf_mul(step, vf_high_i8(q)), offset));
+    }
+}
+
+INLINE void q5_k_block_i8(float *y, const void *block, const struct rows_i8 *x, const int rows)
+{
+    const struct q5_k *b = block;
+    const float d = f16_to_f32(b->d), dmin = f16_to_f32(b->dmin);
+    uint8_t scale[8], min[8];
+    int16_t min_of_16[16];
+    vi total[VEC_ROWS_I8];
+    k_scales_get(scale, min, b->scales);
+    for (int i = 0; i < 16; i++) min_of_16[i] = min[i / 2];
+    for (int r = 0; r < rows; r++) total[r] = vi_zero();
+    for (int sub = 0; sub < 8; sub++) {
+        const vw w = vw_scaled(q5_k_values(b, sub), scale[sub], scale[sub]);
+        for (int r = 0; r < rows; r++) total[r] = vi_dot(total[r], w, vb_load(x->q + r * x->q_stride + sub * 32));
+    }
+    for (int r = 0; r < rows; r++) {
+        const int32_t mins = vi_sum(vi_dot_i16(vi_zero(), min_of_16, x->sum + r * x->sum_stride));
+        y[r] += x->scale[r * x->scale_stride] * (d * (float)vi_sum(total[r]) - dmin * (float)mins);
+    }
+}
+
+static void q5_k_kernel_unpack(float *dst, const void *src, int64_t n)
+{
+    unpack_blocks(dst, src, n, Q5_K_BLOCK, sizeof(struct q5_k), q5_k_floats);
+}
+
+static float q5_k_kernel_dot(const void *w, const float *x, int64_t n)
+{
+    return dot_blocks(w, x, n, Q5_K_BLOCK, sizeof(struct q5_k), q5_k_floats);
+}
+
+static void q5_k_kernel_product(const struct product *p)
+{
+    product_floats(p, Q5_K_BLOCK, sizeof(struct q5_k), q5_k_kernel_unpack, q5_k_kernel_dot);
+}
+
+static void q5_k_kernel_product_i8(const struct product *p)
+{
+    product_i8(p, Q5_K_BLOCK, sizeof(struct q5_k), q5_k_block_i8);
+}
+
+#endif

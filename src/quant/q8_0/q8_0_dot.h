@@ -1,0 +1,59 @@
+/* Template of Q8_0; kernels/template.h includes it after a vec.h and kernels/product.h. */
+#ifndef QUANT_Q8_0_DOT_H
+#define QUANT_Q8_0_DOT_H
+
+#include "base/half.h"
+#include "quant/q8_0/q8_0.h"
+
+INLINE void q8_0_floats(float *dst, const void *block) /* dst [32] */
+{
+    const struct q8_0 *b = block;
+    const vf d = vf_set(f16_to_f32(b->d));
+    const vb q = vb_load(b->q);
+    vf_store(dst, vf_mul(d, vf_low_i8(q)));
+    vf_store(dst + 16, vf_mul(d, vf_high_i8(q)));
+}
+
+INLINE void q8_0_block_i8(float *y, const void *block, const struct rows_i8 *x, const int rows)
+{
+    const struct q8_0 *b = block;
+    const float d = f16_to_f32(b->d);
+    const vw w = vw_signed(vb_load(b->q));
+    for (int r = 0; r < rows; r++) {
+        const vi total = vi_dot(vi_zero(), w, vb_load(x->q + r * x->q_stride));
+        y[r] += x->scale[r * x->scale_stride] * (d * (float)vi_sum(total));
+    }
+}
+
+static void q8_0_kernel_unpack(float *dst, const void *src, int64_t n)
+{
+    unpack_blocks(dst, src, n, Q8_0_BLOCK, sizeof(struct q8_0), q8_0_floats);
+}
+
+static float q8_0_kernel_dot(const void *w, const float *x, int64_t n)
+{
+    return dot_blocks(w, x, n, Q8_0_BLOCK, sizeof(struct q8_0), q8_0_floats);
+}
+
+static void q8_0_kernel_product(const struct product *p)
+{
+    product_floats(p, Q8_0_BLOCK, sizeof(struct q8_0), q8_0_kernel_unpack, q8_0_kernel_dot);
+}
+
+static void q8_0_kernel_product_i8(const struct product *p)
+{
+    product_i8(p, Q8_0_BLOCK, sizeof(struct q8_0), q8_0_block_i8);
+}
+
+static void q8_0_kernel_axpy(float *y, float a, const void *x, int64_t n)
+{
+    const struct q8_0 *b = x;
+    const vf av = vf_set(a);
+    float values[Q8_0_BLOCK];
+    for (int64_t i = 0; i < n; i += Q8_0_BLOCK, b++) {
+        q8_0_floats(values, b);
+        for (int c = 0; c < Q8_0_BLOCK; c += 16) vf_store(y + i + c, vf_mul_add(vf_load(y + i + c), av, vf_load(values + c)));
+    }
+}
+
+#endif

@@ -1,0 +1,377 @@
+/* Byte pair encoding. Symbols of a word are joined pair by pair, best rank first, leftmost among equals. Ranks come from merge
+ * rules (GPT-2 and the tokenizers library) or from the scores of pieces (SentencePiece). Short words are scanned; long ones
+ * keep their pairs in order, so that no text costs more than n log n, and one of a single letter no more than n. */
+#include "text/tokenizer_int.h"
+
+enum { SCAN_MAX = 64 }; /* symbols; above, the heap is faster */
+
+/* ---- symbols */
+
+static int symbols_reserve(struct encode *e, uint64_t n)
+{
+    if (n <= e->symbols) return 0;
+    const uint64_t room = n + n / 4 + 64;
+    struct symbol *p = mem_resize(e->symbol, room, sizeof *p);
+    if (!p) return fail_memory(e->err, room * sizeof *p, "encoding a text");
+    e->symbol = p;
+    e->symbols = room;
+    return 0;
+}
+
+static void symbol_put(struct encode *e, uint32_t *n, uint32_t id, size_t at)
+{
+    struct symbol *s = &e->symbol[*n];
+    *s = (struct symbol){ .id = id, .at = (uint32_t)at, .prev = *n - 1, .next = *n + 1, .rank = NO_ID };
+    ++*n;
+}
+
+/* How pairs are ranked: sets rank and merged of symbol i, given that of the text's end. */
+typedef void pair_rank(const struct encode *e, struct str text, uint32_t i, uint32_t end);
+
+static void rank_by_rule(const struct encode *e, struct str text, uint32_t i, uint32_t end)
+{
+    (void)text;
+    struct symbol *s = &e->symbol[i];
+    s->rank = s->next == end ? NO_ID : merges_find(&e->t->merges, s->id, e->symbol[s->next].id);
+    if (s->rank != NO_ID) s->merged = e->t->merges.merge[s->rank].id;
+}
+
+/* Orders floats as integers, the highest first; NO_ID is below all. */
+static uint32_t score_rank(double score)
+{
+    const float f = (float)score + 0.0f; /* no negative zero */
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    return bits & 1u << 31 ? bits : ~(bits | 1u << 31);
+}
+
+static bool piece_joins(const struct tokenizer *t, uint32_t id)
+{
+    return t->vocab.type[id] == TOKEN_NORMAL || t->vocab.type[id] == TOKEN_USER;
+}
+
+static void rank_by_score(const struct encode *e, struct str text, uint32_t i, uint32_t end)
+{
+    const struct tokenizer *t = e->t;
+    struct symbol *s = &e->symbol[i];
+    s->rank = NO_ID;
+    if (s->next == end) return;
+    const struct symbol *right = &e->symbol[s->next];
+    if (t->user.n && ((s->id != NO_ID && t->vocab.type[s->id] == TOKEN_USER) || (right->id != NO_ID && t->vocab.type[right->id] == TOKEN_USER)))
+        return;
+    const size_t to = right->next == end ? text.n : e->symbol[right->next].at;
+    const uint32_t id = vocab_find(&t->vocab, str_sub(text, s->at, to));
+    if (id == NO_ID || !piece_joins(t, id)) return;
+    s->rank = score_rank(t->vocab.score[id]);
+    s->merged = id;
+}
+
+/* ---- merging */
+
+/* Joins symbol i with the next one and ranks the two pairs that changed. */
+static void merge_at(struct encode *e, struct str text, uint32_t i, uint32_t end, pair_rank *rank)
+{
+    struct symbol *s = &e->symbol[i], *gone = &e->symbol[s->next];
+    s->id = s->merged;
+    s->next = gone->next;
+    gone->rank = NO_ID;
+    if (s->next != end) e->symbol[s->next].prev = i;
+    rank(e, text, i, end);
+    if (s->prev != NO_ID) rank(e, text, s->prev, end);
+}
+
+static void merge_by_scan(struct encode *e, struct str text, uint32_t end, pair_rank *rank)
+{
+    for (;;) {
+        uint32_t best = 0;
+        for (uint32_t i = e->symbol[0].next; i != end; i = e->symbol[i].next)
+            if (e->symbol[i].rank < e->symbol[best].rank) best = i;
+        if (e->symbol[best].rank == NO_ID) return;
+        merge_at(e, text, best, end, rank);
+    }
+}
+
+/* Pairs wait in runs: lists of one rank with growing positions, so that a heap has to hold only the head of each. Ordinary
+ * texts make short runs, repetitive ones a few long ones, which cost no more than a list. A pair is not removed when it
+ * changes; one whose rank is no longer that of its symbol is skipped. */
+enum { HEAP_CHILDREN = 4 };
+
+static bool pending_less(struct pending a, struct pending b)
+{
+    return a.rank != b.rank ? a.rank < b.rank : a.symbol < b.symbol;
+}
+
+static void heap_up(struct encode *e, uint64_t at, struct pending p)
+{
+    for (uint64_t up; at > 0 && pending_less(p, e->heap[up = (at - 1) / HEAP_CHILDREN]); at = up) e->heap[at] = e->heap[up];
+    e->heap[at] = p;
+}
+
+/* Puts p at the top and lets it sink. */
+static void heap_down(struct encode *e, struct pending p)
+{
+    uint64_t at = 0;
+    for (;;) {
+        const uint64_t child = at * HEAP_CHILDREN + 1, stop = child + HEAP_CHILDREN < e->n_heap ? child + HEAP_CHILDREN : e->n_heap;
+        uint64_t least = child;
+        for (uint64_t i = child + 1; i < stop; i++)
+            if (pending_less(e->heap[i], e->heap[least])) least = i;
+        if (child >= e->n_heap || !pending_less(e->heap[least], p)) break;
+        e->heap[at] = e->heap[least];
+        at = least;
+    }
+    if (e->n_heap) e->heap[at] = p;
+}
+
+/* A list node for a symbol, from those given back or from new memory; NO_ID: out of memory. */
+static uint32_t link_new(struct encode *e, uint32_t symbol)
+{
+    uint32_t at = e->free_link;
+    if (at != NO_ID) {
+        e->free_link = e->link[at].next;
+    } else {
+        if (e->n_link == e->links) {
+            const uint64_t room = e->links + e->links / 2 + 256;
+            struct run_link *p = mem_resize(e->link, room, sizeof *p);
+            if (!p || room >= NO_ID) {
+                if (p) e->link = p;
+                fail_memory(e->err, room * sizeof *e->link, "encoding a text");
+                return NO_ID;
+            }
+            e->link = p;
+            e->links = room;
+        }
+        at = e->n_link++;
+    }
+    e->link[at] = (struct run_link){ .symbol = symbol, .next = NO_ID };
+    return at;
+}
+
+/* Lets the pair at symbol i wait, at the end of the open run of its rank or in a new one. */
+static int pending_push(struct encode *e, uint32_t i)
+{
+    const uint32_t rank = e->symbol[i].rank;
+    if (rank == NO_ID) return 0;
+    struct open_run *run = &e->run[rank % RUNS_OPEN];
+    const bool fits = run->used && run->rank == rank && e->link[run->last].symbol < i;
+    const uint32_t at = link_new(e, i);
+    if (at == NO_ID) return HEARTH_E_MEMORY;
+    if (fits) {
+        e->link[run->last].next = at;
+        run->last = at;
+        return 0;
+    }
+    *run = (struct open_run){ .used = true, .rank = rank, .last = at };
+    if (e->n_heap == e->heaps) {
+        const uint64_t room = e->heaps + e->heaps / 2 + 256;
+        struct pending *p = mem_resize(e->heap, room, sizeof *p);
+        if (!p) return fail_memory(e->err, room * sizeof *p, "encoding a text");
+        e->heap = p;
+        e->heaps = room;
+    }
+    heap_up(e, e->n_heap++, (struct pending){ rank, i, at });
+    return 0;
+}
+
+static struct pending pending_pop(struct encode *e)
+{
+    const struct pending top = e->heap[0];
+    const uint32_t next = e->link[top.link].next;
+    struct open_run *run = &e->run[top.rank % RUNS_OPEN];
+    if (next != NO_ID) {
+        heap_down(e, (struct pending){ top.rank, e->link[next].symbol, next });
+    } else {
+        if (run->used && run->last == top.link) run->used = false;
+        const struct pending last = e->heap[--e->n_heap];
+        heap_down(e, last);
+    }
+    e->link[top.link].next = e->free_link;
+    e->free_link = top.link;
+    return top;
+}
+
+static int merge_by_heap(struct encode *e, struct str text, uint32_t end, pair_rank *rank)
+{
+    int status = 0;
+    e->n_heap = 0;
+    e->n_link = 0;
+    e->free_link = NO_ID;
+    memset(e->run, 0, sizeof e->run);
+    for (uint32_t i = 0; i < end && !status; i++) status = pending_push(e, i);
+    while (e->n_heap && !status) {
+        const struct pending best = pending_pop(e);
+        if (e->symbol[best.symbol].rank != best.rank) continue;
+        merge_at(e, text, best.symbol, end, rank);
+        const uint32_t prev = e->symbol[best.symbol].prev;
+        if (prev != NO_ID) status = pending_push(e, prev);
+        if (!status) status = pending_push(e, best.symbol);
+    }
+    return status;
+}
+
+static int merge_all(struct encode *e, struct str text, uint32_t n, pair_rank *rank)
+{
+    for (uint32_t i = 0; i < n; i++) rank(e, text, i, n);
+    if (n > SCAN_MAX) return merge_by_heap(e, text, n, rank);
+    if (n > 0) merge_by_scan(e, text, n, rank);
+    return 0;
+}
+
+/* ---- words seen before in this text: their ids are copied from where they were put */
+
+static struct cached_word *cache_slot(struct encode *e, struct str word)
+{
+    if (!e->cache || word.n == 0 || word.n > sizeof e->cache->text) return NULL;
+    return &e->cache[str_hash(word) & e->cache_mask];
+}
+
+/* 1: found and put. */
+static int cache_use(struct encode *e, const struct cached_word *c, struct str word)
+{
+    if (!c || c->bytes != word.n || memcmp(c->text, word.p, word.n) != 0) return 0;
+    for (uint32_t i = 0; i < c->n; i++) {
+        const int status = encode_put(e, (uint32_t)e->out->id[c->at + i]);
+        if (status) return status;
+    }
+    e->last_unknown = false;
+    return 1;
+}
+
+static void cache_set(struct encode *e, struct cached_word *c, struct str word, size_t from)
+{
+    const size_t n = e->out->n - from;
+    if (!c || from > UINT32_MAX || n > UINT16_MAX) return;
+    *c = (struct cached_word){ .at = (uint32_t)from, .n = (uint16_t)n, .bytes = (uint16_t)word.n };
+    memcpy(c->text, word.p, word.n);
+}
+
+/* ---- merge rules */
+
+static uint32_t char_token(const struct tokenizer *t, struct str text, size_t from, size_t at, int32_t code)
+{
+    if (t->prefix.n == 0 && t->suffix.n == 0) {
+        if (code < (int32_t)(sizeof t->char_id / sizeof *t->char_id)) return t->char_id[code];
+        return vocab_find(&t->vocab, str_sub(text, from, at));
+    }
+    char whole[512]; /* prefix and suffix are at most 100 bytes each */
+    size_t n = 0;
+    if (from > 0) memcpy(whole, t->prefix.p, n = t->prefix.n);
+    memcpy(whole + n, text.p + from, at - from);
+    n += at - from;
+    if (at == text.n) {
+        memcpy(whole + n, t->suffix.p, t->suffix.n);
+        n += t->suffix.n;
+    }
+    return vocab_find(&t->vocab, (struct str){ whole, n });
+}
+
+static bool bytes_known(const struct tokenizer *t, struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (t->byte_id[(uint8_t)s.p[i]] == NO_ID) return false;
+    return t->byte_fallback;
+}
+
+/* Cuts a word into characters as the tokenizers library does; returns their number. */
+static uint32_t symbols_by_rule(struct encode *e, struct str text)
+{
+    const struct tokenizer *t = e->t;
+    uint32_t n = 0;
+    bool unknown = false; /* the symbol before was the unknown token */
+    for (size_t at = 0; at < text.n;) {
+        const size_t from = at;
+        const int32_t code = utf8_next(text, &at);
+        const uint32_t id = char_token(t, text, from, at, code);
+        if (id != NO_ID) {
+            symbol_put(e, &n, id, from);
+            unknown = false;
+        } else if (bytes_known(t, str_sub(text, from, at))) {
+            for (size_t i = from; i < at; i++) symbol_put(e, &n, t->byte_id[(uint8_t)text.p[i]], i);
+            unknown = false;
+        } else if (t->unknown >= 0 && !(unknown && t->fuse_unk)) {
+            symbol_put(e, &n, (uint32_t)t->unknown, from);
+            unknown = true;
+        }
+    }
+    return n;
+}
+
+static int word_by_rule(struct encode *e, struct str text)
+{
+    struct cached_word *cached = cache_slot(e, text);
+    int status = cache_use(e, cached, text);
+    if (status) return status < 0 ? status : 0;
+    const size_t from = e->out->n;
+    const uint32_t whole = e->t->ignore_merges ? vocab_find(&e->t->vocab, text) : NO_ID;
+    if (whole != NO_ID) return encode_put(e, whole);
+    status = symbols_reserve(e, text.n);
+    if (status) return status;
+    const uint32_t n = symbols_by_rule(e, text);
+    status = merge_all(e, text, n, rank_by_rule);
+    for (uint32_t i = 0; i < n && !status; i = e->symbol[i].next) status = encode_put(e, e->symbol[i].id);
+    if (!status) cache_set(e, cached, text, from);
+    return status;
+}
+
+/* ---- scores */
+
+static uint32_t symbols_by_score(struct encode *e, struct str text)
+{
+    const struct tokenizer *t = e->t;
+    uint32_t n = 0;
+    for (size_t at = 0; at < text.n;) {
+        const size_t from = at;
+        size_t bytes = 0;
+        uint32_t id = match_longest(&t->user, str_sub(text, from, text.n), &bytes);
+        if (id != NO_ID) {
+            at = from + bytes;
+        } else {
+            utf8_next(text, &at);
+            id = vocab_find(&t->vocab, str_sub(text, from, at));
+            if (id != NO_ID && !piece_joins(t, id)) id = NO_ID;
+        }
+        symbol_put(e, &n, id, from);
+    }
+    return n;
+}
+
+static int word_by_score(struct encode *e, struct str text)
+{
+    struct cached_word *cached = cache_slot(e, text);
+    int status = cache_use(e, cached, text);
+    if (status) return status < 0 ? status : 0;
+    const size_t from = e->out->n;
+    status = symbols_reserve(e, text.n);
+    if (status) return status;
+    const uint32_t n = symbols_by_score(e, text);
+    status = merge_all(e, text, n, rank_by_score);
+    bool unknown = false;
+    for (uint32_t i = 0; i < n && !status; i = e->symbol[i].next) {
+        const struct symbol *s = &e->symbol[i];
+        const size_t end = s->next == n ? text.n : e->symbol[s->next].at;
+        if (s->id == NO_ID) status = encode_unknown(e, str_sub(text, s->at, end));
+        else status = encode_put(e, s->id);
+        unknown |= s->id == NO_ID;
+    }
+    if (!status && !unknown) cache_set(e, cached, text, from);
+    return status;
+}
+
+/* Where no piece holds a space behind another character, no merge crosses from a word to the next space: the words can be
+ * taken one by one, with the same result. */
+static int text_by_score(struct encode *e, struct str text)
+{
+    const struct str space = e->t->space;
+    if (!e->t->cut_at_space) return word_by_score(e, text);
+    for (size_t from = 0, end; from < text.n; from = end) {
+        for (end = from; str_starts(str_sub(text, end, text.n), space);) end += space.n;
+        while (end < text.n && !str_starts(str_sub(text, end, text.n), space)) end++;
+        const int status = word_by_score(e, str_sub(text, from, end));
+        if (status) return status;
+    }
+    return 0;
+}
+
+const struct model_kind model_byte_bpe = { "byte-level BPE", word_by_rule };
+const struct model_kind model_bpe = { "BPE", word_by_rule };
+const struct model_kind model_spm_bpe = { "SentencePiece BPE", text_by_score };

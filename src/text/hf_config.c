@@ -1,0 +1,120 @@
+/* The small files that Hugging Face folders have beside a tokenizer: which tokens play which role, what is added by default,
+ * and tokens that came after training. */
+#include "text/tokenizer_int.h"
+
+enum { CONFIG_BYTES_MAX = 64 << 20, PATH_BYTES_MAX = 1 << 16 };
+
+/* A string, or an object with "content"; anything else is skipped. */
+static int content_read(struct tokenizer *t, struct json *j, struct str *out)
+{
+    enum json_kind kind = json_next(j);
+    if (kind == JSON_STRING) return json_keep(t, j, out);
+    if (kind != JSON_OBJECT) return json_skip(j, kind);
+    while ((kind = json_next(j)) == JSON_KEY) {
+        const bool content = json_is(j, "content");
+        kind = json_next(j);
+        const int status = content && kind == JSON_STRING ? json_keep(t, j, out) : json_skip(j, kind);
+        if (status) return status;
+    }
+    return kind == JSON_OBJECT_END ? 0 : HEARTH_E_FORMAT;
+}
+
+static int flag_read(struct json *j, int *out)
+{
+    const enum json_kind kind = json_next(j);
+    if (kind == JSON_TRUE || kind == JSON_FALSE) *out = kind == JSON_TRUE;
+    return json_skip(j, kind);
+}
+
+/* {"32000": {"content": ...}, ...} */
+static int added_decoder_read(struct tokenizer *t, struct json *j, struct hf_config *h)
+{
+    enum json_kind kind = json_next(j);
+    if (kind != JSON_OBJECT || !h->want_added) return json_skip(j, kind);
+    while ((kind = json_next(j)) == JSON_KEY) {
+        int64_t id = 0;
+        for (size_t i = 0; i < j->text.n && i < 10; i++) {
+            if (j->text.p[i] < '0' || j->text.p[i] > '9') return json_fail(j, "an id was expected as the key of an added token");
+            id = id * 10 + (j->text.p[i] - '0');
+        }
+        if (json_next(j) != JSON_OBJECT) return json_fail(j, "an added token was expected");
+        const int status = json_read_added(t, j, id);
+        if (status) return status;
+    }
+    return kind == JSON_OBJECT_END ? 0 : HEARTH_E_FORMAT;
+}
+
+/* tokenizer_config.json and special_tokens_map.json share their keys. */
+static int config_read(struct tokenizer *t, struct json *j, struct hf_config *h)
+{
+    enum json_kind kind;
+    if (json_next(j) != JSON_OBJECT) return json_fail(j, "an object was expected");
+    while ((kind = json_next(j)) == JSON_KEY) {
+        int status;
+        if (json_is(j, "add_bos_token")) status = flag_read(j, &h->add_bos);
+        else if (json_is(j, "add_eos_token")) status = flag_read(j, &h->add_eos);
+        else if (json_is(j, "bos_token")) status = content_read(t, j, &h->bos);
+        else if (json_is(j, "eos_token")) status = content_read(t, j, &h->eos);
+        else if (json_is(j, "unk_token")) status = content_read(t, j, &h->unk);
+        else if (json_is(j, "pad_token")) status = content_read(t, j, &h->pad);
+        else if (json_is(j, "added_tokens_decoder")) status = added_decoder_read(t, j, h);
+        else status = json_skip(j, JSON_KEY);
+        if (status) return status;
+    }
+    return kind == JSON_OBJECT_END ? 0 : HEARTH_E_FORMAT;
+}
+
+/* added_tokens.json: {"<pad>": 32000, ...}, the form of older folders. */
+static int added_tokens_read(struct tokenizer *t, struct json *j, struct hf_config *h)
+{
+    enum json_kind kind;
+    if (json_next(j) != JSON_OBJECT) return json_fail(j, "an object was expected");
+    while (h->want_added && (kind = json_next(j)) != JSON_OBJECT_END) {
+        struct added a = { 0 };
+        if (kind != JSON_KEY) return HEARTH_E_FORMAT;
+        int status = json_keep(t, j, &a.content);
+        if (status) return status;
+        if (json_next(j) != JSON_NUMBER || !j->is_int || j->integer < 0 || j->integer > INT32_MAX) return json_fail(j, "an id was expected");
+        a.id = (uint32_t)j->integer;
+        status = a.content.n ? tokenizer_add_token(t, &a, j->err) : 0;
+        if (status) return status;
+    }
+    return 0;
+}
+
+static const struct config_file {
+    const char *name;
+    int (*read)(struct tokenizer *t, struct json *j, struct hf_config *h);
+} config_files[] = {
+    { "special_tokens_map.json", config_read },
+    { "tokenizer_config.json", config_read },
+    { "added_tokens.json", added_tokens_read },
+};
+
+static int config_file_read(struct tokenizer *t, const struct config_file *f, const char *path, struct hf_config *h, struct hearth_error *err)
+{
+    struct file_map m;
+    struct json j;
+    int status = file_map(&m, path, err);
+    if (status) return status;
+    json_init(&j, (struct str){ (const char *)m.p, m.n }, err);
+    if (m.n > CONFIG_BYTES_MAX) status = fail(err, HEARTH_E_FORMAT, "larger than %d MiB", CONFIG_BYTES_MAX >> 20);
+    else status = f->read(t, &j, h);
+    file_unmap(&m);
+    return status ? fail_in(err, "%s", path), status : 0;
+}
+
+int hf_config_read(struct tokenizer *t, const char *folder, struct hf_config *h, struct hearth_error *err)
+{
+    struct buf path;
+    int status = 0;
+    buf_init(&path, PATH_BYTES_MAX);
+    h->add_bos = h->add_eos = -1;
+    for (size_t i = 0; i < sizeof config_files / sizeof *config_files && !status; i++) {
+        file_join(&path, folder, config_files[i].name);
+        if (path.failed) status = fail_memory(err, PATH_BYTES_MAX, "a path");
+        else if (file_kind(path.p) == FILE_REGULAR) status = config_file_read(t, &config_files[i], path.p, h, err);
+    }
+    buf_free(&path);
+    return status;
+}

@@ -1,0 +1,306 @@
+/* Normalizer steps: text in, text out. Names and behaviour are those of the tokenizers library (huggingface/tokenizers), plus
+ * SentencePiece's own normalizer. */
+#include <utf8proc.h>
+
+#include "text/tokenizer_int.h"
+
+/* ---- normal forms: flag = compatibility, left = compose */
+
+static int make_nfc(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err)
+{
+    (void)t, (void)a, (void)err;
+    s->left = true;
+    return 0;
+}
+
+static int make_nfd(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err)
+{
+    (void)t, (void)a, (void)s, (void)err;
+    return 0;
+}
+
+static int make_nfkc(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err)
+{
+    (void)t, (void)a, (void)err;
+    s->flag = s->left = true;
+    return 0;
+}
+
+static int make_nfkd(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err)
+{
+    (void)t, (void)a, (void)err;
+    s->flag = true;
+    return 0;
+}
+
+static int run_normal_form(const struct step *s, struct encode *e, struct str in, struct buf *out)
+{
+    return unicode_normalize(out, in, s->flag, s->left, e->err);
+}
+
+/* ---- Lowercase, StripAccents: character by character */
+
+static int make_plain(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err)
+{
+    (void)t, (void)a, (void)s, (void)err;
+    return 0;
+}
+
+static void put_code(struct buf *out, int32_t c)
+{
+    char utf8[4];
+    buf_put(out, utf8, utf8_put(utf8, (uint32_t)c));
+}
+
+static int run_lowercase(const struct step *s, struct encode *e, struct str in, struct buf *out)
+{
+    (void)s, (void)e;
+    for (size_t at = 0; at < in.n;) {
+        const int32_t c = utf8_next(in, &at);
+        if (c == 0x130) buf_puts(out, "i\xcc\x87"); /* the one character whose lower case is two */
+        else put_code(out, utf8proc_tolower(c));
+    }
+    return 0;
+}
+
+static int run_strip_accents(const struct step *s, struct encode *e, struct str in, struct buf *out)
+{
+    (void)s, (void)e;
+    for (size_t at = 0; at < in.n;) {
+        const int32_t c = utf8_next(in, &at);
+        const utf8proc_category_t k = utf8proc_category(c);
+        if (k < UTF8PROC_CATEGORY_MN || k > UTF8PROC_CATEGORY_ME) put_code(out, c);
+    }
+    return 0;
+}
+
+/* ---- Prepend: from is put before a text that is not empty */
+
+static int make_prepend(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err)
+{
+    (void)t, (void)err;
+    s->from = a->prepend;
+    return 0;
+}
+
+static int run_prepend(const struct step *s, struct encode *e, struct str in, struct buf *out)
+{
+    (void)e;
+    if (in.n == 0) return 0;
+    buf_put(out, s->from.p, s->from.n);
+    buf_put(out, in.p, in.n);
+    return 0;
+}
+
+/* ---- Replace: every match of regex becomes to */
+
+static int make_replace(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err)
+{
+    (void)t;
+    s->to = a->content;
+    if (!a->pattern.p) return fail(err, HEARTH_E_FORMAT, "a Replace step without a pattern");
+    return regex_new(&s->regex, a->pattern, !a->pattern_is_regex, err);
+}
+
+static int run_replace(const struct step *s, struct encode *e, struct str in, struct buf *out)
+{
+    size_t done = 0;
+    for (size_t at = 0; at <= in.n;) {
+        size_t begin, end;
+        const int found = regex_next(s->regex, e->match, in, at, &begin, &end, e->err);
+        if (found < 0) return found;
+        if (!found) break;
+        buf_put(out, in.p + done, begin - done);
+        buf_put(out, s->to.p, s->to.n);
+        done = at = end;
+        if (begin == end && at < in.n) utf8_next(in, &at);
+        else if (begin == end) break;
+    }
+    buf_put(out, in.p + done, in.n - done);
+    return 0;
+}
+
+/* ---- Strip: white space at the left and right */
+
+static int make_strip(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err)
+{
+    (void)t, (void)err;
+    s->left = a->left;
+    s->right = a->right;
+    return 0;
+}
+
+static int run_strip(const struct step *s, struct encode *e, struct str in, struct buf *out)
+{
+    (void)e;
+    size_t begin = in.n, end = 0;
+    for (size_t at = 0; at < in.n;) {
+        const size_t from = at;
+        if (unicode_is_space(utf8_next(in, &at))) continue;
+        if (begin == in.n) begin = from;
+        end = at;
+    }
+    if (!s->left) begin = 0;
+    if (!s->right) end = in.n;
+    if (begin < end) buf_put(out, in.p + begin, end - begin);
+    return 0;
+}
+
+/* ---- Precompiled: a charsmap as the tokenizers library applies it, which is not what SentencePiece does: by grapheme, and
+ * with the shortest rule that begins one */
+
+static int base64_digit(char c)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *at = c ? strchr(digits, c) : NULL;
+    return at ? (int)(at - digits) : -1;
+}
+
+static int make_precompiled(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err)
+{
+    struct str blob = { arena_array(&t->arena, a->charsmap.n / 4 * 3 + 3, 1), 0 };
+    char *to = (char *)(uintptr_t)blob.p;
+    if (!to) return fail_memory(err, a->charsmap.n, "normalisation rules");
+    uint32_t bits = 0;
+    for (size_t i = 0; i < a->charsmap.n && a->charsmap.p[i] != '='; i++) {
+        const int digit = base64_digit(a->charsmap.p[i]);
+        if (digit < 0) return fail(err, HEARTH_E_FORMAT, "the normalisation rules are no base64 text");
+        bits = bits << 6 | (uint32_t)digit;
+        if (i % 4 != 0) to[blob.n++] = (char)(bits >> (6 - 2 * (i % 4)));
+    }
+    return charsmap_open(&s->charsmap, blob, err);
+}
+
+static void precompiled_grapheme(const struct charsmap *m, struct str in, struct buf *out)
+{
+    struct str to;
+    if (in.n < 6 && charsmap_find(m, in, true, &to)) {
+        buf_put(out, to.p, to.n);
+        return;
+    }
+    for (size_t at = 0; at < in.n;) {
+        const size_t from = at;
+        utf8_next(in, &at);
+        const struct str c = str_sub(in, from, at);
+        if (!charsmap_find(m, c, true, &to)) to = c;
+        buf_put(out, to.p, to.n);
+    }
+}
+
+static int run_precompiled(const struct step *s, struct encode *e, struct str in, struct buf *out)
+{
+    (void)e;
+    utf8proc_int32_t state = 0;
+    for (size_t from = 0, at = 0; from < in.n;) {
+        int32_t c = utf8_next(in, &at);
+        size_t end = at;
+        while (at < in.n) {
+            const int32_t next = utf8_next(in, &at);
+            if (utf8proc_grapheme_break_stateful(c, next, &state)) break;
+            end = at;
+            c = next;
+        }
+        precompiled_grapheme(&s->charsmap, str_sub(in, from, end), out);
+        from = at = end;
+    }
+    return 0;
+}
+
+/* ---- SentencePiece: flag = dummy prefix, left = remove extra spaces, from = how a space is written */
+
+static int make_sentencepiece(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err)
+{
+    s->flag = a->add_prefix_space;
+    s->left = a->left;
+    s->from = t->space;
+    return a->charsmap.n ? charsmap_open(&s->charsmap, a->charsmap, err) : 0;
+}
+
+/* What the beginning of `in` normalises to; returns how much of it that is. */
+static size_t spm_prefix(const struct step *s, const struct tokenizer *t, struct str in, struct str *to)
+{
+    size_t n = 0;
+    if (match_longest(&t->user, in, &n) == NO_ID) {
+        n = charsmap_find(&s->charsmap, in, false, to);
+        if (n) return n;
+        utf8_next(in, &n);
+    }
+    *to = str_sub(in, 0, n);
+    return n;
+}
+
+static void spm_put(const struct step *s, struct str text, struct buf *out)
+{
+    for (size_t i = 0, from = 0; i <= text.n; i++) {
+        if (i < text.n && text.p[i] != ' ') continue;
+        if (i > from) buf_put(out, text.p + from, i - from);
+        if (i < text.n) buf_put(out, s->from.p, s->from.n);
+        from = i + 1;
+    }
+}
+
+static int run_sentencepiece(const struct step *s, struct encode *e, struct str in, struct buf *out)
+{
+    const struct tokenizer *t = e->t;
+    struct str to;
+    size_t at = 0, n;
+    for (; s->left && at < in.n; at += n) {
+        n = spm_prefix(s, t, str_sub(in, at, in.n), &to);
+        if (!str_is(to, " ")) break;
+    }
+    if (at == in.n) return 0;
+    if (s->flag) buf_put(out, s->from.p, s->from.n);
+    bool after_space = s->left;
+    for (; at < in.n; at += n) {
+        n = spm_prefix(s, t, str_sub(in, at, in.n), &to);
+        while (after_space && to.n && to.p[0] == ' ') to = str_sub(to, 1, to.n);
+        if (to.n == 0) continue;
+        spm_put(s, to, out);
+        after_space = s->left && to.p[to.n - 1] == ' ';
+    }
+    while (s->left && !out->failed && str_ends(buf_str(out), s->from)) out->n -= s->from.n;
+    return 0;
+}
+
+/* ---- */
+
+static const struct normalize_kind normalize_kinds[] = {
+    { "NFC", make_nfc, run_normal_form },
+    { "NFD", make_nfd, run_normal_form },
+    { "NFKC", make_nfkc, run_normal_form },
+    { "NFKD", make_nfkd, run_normal_form },
+    { "Lowercase", make_plain, run_lowercase },
+    { "StripAccents", make_plain, run_strip_accents },
+    { "Prepend", make_prepend, run_prepend },
+    { "Replace", make_replace, run_replace },
+    { "Strip", make_strip, run_strip },
+    { "Precompiled", make_precompiled, run_precompiled },
+    { "SentencePiece", make_sentencepiece, run_sentencepiece },
+};
+
+int normalize_add(struct tokenizer *t, const struct step_args *a, struct hearth_error *err)
+{
+    for (size_t i = 0; i < sizeof normalize_kinds / sizeof *normalize_kinds; i++) {
+        if (!str_is(a->type, normalize_kinds[i].name)) continue;
+        if (t->normalize.n == STEPS_MAX) return fail(err, HEARTH_E_UNSUPPORTED, "more than %d normalizer steps", STEPS_MAX);
+        struct step *s = &t->normalize.step[t->normalize.n++];
+        s->normalize = &normalize_kinds[i];
+        return s->normalize->make(t, a, s, err);
+    }
+    return fail(err, HEARTH_E_UNSUPPORTED, "the normalizer \"%.*s\" is not known to hearth", STR_ARG(a->type));
+}
+
+int normalize_run(struct encode *e, struct str in, struct str *out)
+{
+    const struct steps *steps = &e->t->normalize;
+    *out = in;
+    for (unsigned i = 0; i < steps->n; i++) {
+        struct buf *to = &e->normal[i % 2];
+        buf_clear(to);
+        const int status = steps->step[i].normalize->run(&steps->step[i], e, *out, to);
+        if (status) return status;
+        if (to->failed) return fail_memory(e->err, to->n, "normalising a text");
+        *out = (struct str){ to->p ? to->p : "", to->n };
+    }
+    return 0;
+}

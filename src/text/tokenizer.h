@@ -1,0 +1,49 @@
+/* Tokenizers: text to ids and back. Whatever the file (tokenizer.json, vocab.json + merges.txt, SentencePiece .model, GGUF
+ * keys, llama2.c .bin), it is translated into one pipeline: added tokens, normalizer, pre-tokenizer, model, post-processor,
+ * decoder. */
+#ifndef TEXT_TOKENIZER_H
+#define TEXT_TOKENIZER_H
+
+#include "base/status.h"
+#include "base/str.h"
+
+struct container;
+struct tokenizer;
+
+struct ids { /* growing array of token ids */
+    int32_t *id;
+    size_t   n, room;
+};
+void ids_free(struct ids *v);
+
+/* Finds the tokenizer of an opened model: inside the file (GGUF) or beside it (folder: tokenizer.json, tokenizer.model,
+ * spiece.model, sentencepiece.bpe.model, vocab.json + merges.txt; llama2.c: tokenizer.bin, tokN.bin beside the file). */
+int tokenizer_open_model(struct tokenizer **out, const struct container *c, struct hearth_error *err);
+/* Opens a tokenizer file (or a folder, or a GGUF) itself. */
+int  tokenizer_open_file(struct tokenizer **out, const char *path, struct hearth_error *err);
+void tokenizer_close(struct tokenizer *t);
+
+struct tokenizer_info {
+    const char *source; /* file name or "gguf" */
+    const char *kind;   /* "byte-level BPE", "SentencePiece BPE", "unigram" ... */
+    int32_t     n_vocab;
+    int32_t     bos, eos, unk, pad; /* -1: none */
+    bool        add_bos, add_eos;   /* what encoding with special tokens does */
+};
+void tokenizer_info(const struct tokenizer *t, struct tokenizer_info *out);
+
+/* Appends the ids of text. special: also what the reference adds by default (BOS, EOS, template). Special tokens written out
+ * in the text ("</s>") are recognised as the reference does. Malformed UTF-8: each bad byte counts as U+FFFD.
+ * HEARTH_E_MEMORY, HEARTH_E_ARG. */
+int tokenizer_encode(const struct tokenizer *t, struct str text, bool special, struct ids *out, struct hearth_error *err);
+
+/* The bytes of one id as a streaming decoder needs them. first: nothing was decoded before (SentencePiece drops one leading
+ * space there). skip_special: control tokens give nothing. The bytes of one id may be part of a character. */
+int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special, struct buf *out, struct hearth_error *err);
+
+/* The token with exactly this content ("<|endoftext|>"), or -1. */
+int32_t tokenizer_find(const struct tokenizer *t, struct str content);
+/* The raw content of a token as its file has it (for people and for inspect); empty when id is out of range. */
+struct str tokenizer_content(const struct tokenizer *t, int32_t id);
+
+#endif

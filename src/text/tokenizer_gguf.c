@@ -1,0 +1,174 @@
+/* Reads the tokenizer.ggml.* keys of a GGUF file. Token texts stay in the mapped file. */
+#include "text/tokenizer_int.h"
+
+#define KEY "tokenizer.ggml."
+
+static struct str kv_string(const struct container *c, const char *key)
+{
+    const struct kv *kv = container_kv(c, key);
+    return kv && kv->type == KV_STRING ? kv->s : (struct str){ "", 0 };
+}
+
+static bool kv_flag(const struct container *c, const char *key, bool absent)
+{
+    const struct kv *kv = container_kv(c, key);
+    return kv && kv->type == KV_BOOL ? kv->b : absent;
+}
+
+/* An id that the vocabulary has; `absent` when the key is missing. */
+static int32_t kv_id(const struct tokenizer *t, const struct container *c, const char *key, int32_t absent)
+{
+    const struct kv *kv = container_kv(c, key);
+    const int64_t id = kv && kv->type == KV_INT ? kv->i : absent;
+    return id >= 0 && id < t->vocab.n ? (int32_t)id : -1;
+}
+
+/* Starts walking an array that has to be there (with n elements, when n is not 0). */
+static int array_walk(const struct container *c, const char *key, uint64_t n, struct kv_iter *it, struct hearth_error *err)
+{
+    const struct kv *kv = container_kv(c, key);
+    if (!kv || kv->type != KV_ARRAY) return fail(err, HEARTH_E_FORMAT, "%s is missing or no array", key);
+    if (n && kv->array.n != n)
+        return fail(err, HEARTH_E_FORMAT, "%s has %llu entries where there are %llu tokens", key, (unsigned long long)kv->array.n, (unsigned long long)n);
+    kv_iterate(it, c, kv);
+    return 0;
+}
+
+static bool is_byte_token(struct str s)
+{
+    return s.n == 6 && str_starts(s, STR("<0x")) && s.p[5] == '>';
+}
+
+static int tokens_read(struct tokenizer *t, const struct container *c, bool scored, struct hearth_error *err)
+{
+    struct kv_iter texts, scores, types;
+    struct kv text, score = { 0 }, type = { 0 };
+    const struct kv *all = container_kv(c, KEY "tokens");
+    const bool typed = container_kv(c, KEY "token_type") != NULL;
+    const uint64_t n = all && all->type == KV_ARRAY ? all->array.n : 0;
+    int status = array_walk(c, KEY "tokens", 0, &texts, err);
+    if (!status && n == 0) status = fail(err, HEARTH_E_FORMAT, KEY "tokens is empty");
+    if (!status && scored) status = array_walk(c, KEY "scores", n, &scores, err);
+    if (!status && typed) status = array_walk(c, KEY "token_type", n, &types, err);
+    while (!status && kv_next(&texts, &text)) {
+        struct token token = { .id = t->vocab.n, .type = TOKEN_NORMAL, .scored = scored };
+        if (text.type != KV_STRING || (scored && !kv_next(&scores, &score)) || (typed && !kv_next(&types, &type)))
+            return fail(err, HEARTH_E_FORMAT, KEY "tokens: token %u is no string", t->vocab.n);
+        token.text = text.s;
+        token.score = score.f;
+        if (typed) token.type = type.i >= TOKEN_NORMAL && type.i <= TOKEN_BYTE ? (enum token_type)type.i : TOKEN_NORMAL;
+        else if (is_byte_token(text.s)) token.type = TOKEN_BYTE;
+        t->byte_fallback |= scored && token.type == TOKEN_BYTE;
+        status = vocab_add(&t->vocab, &token, err);
+    }
+    return status ? status : vocab_index(&t->vocab, err);
+}
+
+/* Control tokens written in a text are recognised, as where they are added tokens of a tokenizer.json. With `user`, so are
+ * user-defined ones (SentencePiece treats those itself). */
+static int special_add(struct tokenizer *t, bool user, struct hearth_error *err)
+{
+    int status = 0;
+    for (uint32_t id = 0; id < t->vocab.n && !status; id++) {
+        const enum token_type type = t->vocab.type[id];
+        const bool special = type == TOKEN_CONTROL || type == TOKEN_UNKNOWN;
+        struct added a = { .content = vocab_text(&t->vocab, id), .id = id, .special = special };
+        if (a.content.n && (special || (user && type == TOKEN_USER))) status = tokenizer_add_token(t, &a, err);
+    }
+    return status;
+}
+
+static int merges_read(struct tokenizer *t, const struct container *c, struct hearth_error *err)
+{
+    struct kv_iter it;
+    struct kv rule;
+    int status = array_walk(c, KEY "merges", 0, &it, err);
+    while (!status && kv_next(&it, &rule)) {
+        const struct str s = rule.type == KV_STRING ? rule.s : (struct str){ "", 0 };
+        const char *space = s.n ? memchr(s.p + 1, ' ', s.n - 1) : NULL;
+        if (!space) return fail(err, HEARTH_E_FORMAT, KEY "merges: rule %u has no two parts", t->merges.n);
+        const size_t left = (size_t)(space - s.p);
+        status = merges_add(&t->merges, &t->vocab, str_sub(s, 0, left), str_sub(s, left + 1, s.n), 0, err);
+    }
+    return status ? status : merges_index(&t->merges, err);
+}
+
+struct defaults { /* what a missing key means */
+    int32_t bos, eos, unk, pad;
+    bool    add_bos, add_eos;
+};
+
+static int roles_read(struct tokenizer *t, const struct container *c, const struct defaults *d, struct hearth_error *err)
+{
+    t->bos = kv_id(t, c, KEY "bos_token_id", d->bos);
+    t->eos = kv_id(t, c, KEY "eos_token_id", d->eos);
+    t->unk = kv_id(t, c, KEY "unknown_token_id", d->unk);
+    t->pad = kv_id(t, c, KEY "padding_token_id", d->pad);
+    int status = 0;
+    if (kv_flag(c, KEY "add_bos_token", d->add_bos) && t->bos >= 0) status = tokenizer_add_template(t, false, t->bos, err);
+    if (!status && kv_flag(c, KEY "add_eos_token", d->add_eos) && t->eos >= 0) status = tokenizer_add_template(t, true, t->eos, err);
+    return status;
+}
+
+static int gpt2_read(struct tokenizer *t, const struct container *c, struct hearth_error *err)
+{
+    struct defaults d = { -1, -1, -1, -1, false, false };
+    t->model = &model_byte_bpe;
+    int status = gguf_pre_setup(t, kv_string(c, KEY "pre"), kv_string(c, "general.architecture"), &d.add_bos, err);
+    if (!status) status = tokens_read(t, c, false, err);
+    if (!status) status = merges_read(t, c, err);
+    if (!status) status = roles_read(t, c, &d, err);
+    return status ? status : special_add(t, true, err);
+}
+
+static int spm_read(struct tokenizer *t, const struct container *c, const struct defaults *d, struct hearth_error *err)
+{
+    struct spm_options o = { .escape = kv_flag(c, KEY "escape_whitespaces", true) };
+    int status = tokens_read(t, c, true, err);
+    o.dummy_prefix = kv_flag(c, KEY "add_space_prefix", true);
+    o.remove_extra = kv_flag(c, KEY "remove_extra_whitespaces", false);
+    const struct kv *map = container_kv(c, KEY "precompiled_charsmap");
+    if (!status && map && map->type == KV_ARRAY && map->array.n) {
+        if (map->array.n > t->vocab.longest + (64u << 20)) return fail(err, HEARTH_E_FORMAT, KEY "precompiled_charsmap is too large");
+        char *copy = arena_array(&t->arena, map->array.n, 1);
+        struct kv_iter it;
+        struct kv byte;
+        if (!copy) return fail_memory(err, map->array.n, "normalisation rules");
+        kv_iterate(&it, c, map);
+        while (kv_next(&it, &byte)) copy[o.charsmap.n++] = (char)byte.i;
+        o.charsmap.p = copy;
+    }
+    if (!status) status = roles_read(t, c, d, err);
+    t->unknown = t->unk;
+    if (!status) status = spm_setup(t, &o, err);
+    return status ? status : special_add(t, false, err);
+}
+
+static int llama_read(struct tokenizer *t, const struct container *c, struct hearth_error *err)
+{
+    t->model = &model_spm_bpe;
+    return spm_read(t, c, &(struct defaults){ 1, 2, 0, -1, true, false }, err);
+}
+
+static int t5_read(struct tokenizer *t, const struct container *c, struct hearth_error *err)
+{
+    t->model = &model_unigram;
+    return spm_read(t, c, &(struct defaults){ -1, 1, 2, 0, false, true }, err);
+}
+
+static const struct {
+    const char *name;
+    int (*read)(struct tokenizer *t, const struct container *c, struct hearth_error *err);
+} models[] = {
+    { "gpt2", gpt2_read },
+    { "llama", llama_read },
+    { "t5", t5_read },
+};
+
+int tokenizer_gguf_read(struct tokenizer *t, const struct container *c, struct hearth_error *err)
+{
+    const struct str name = kv_string(c, KEY "model");
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+        if (str_is(name, models[i].name)) return models[i].read(t, c, err);
+    return fail(err, HEARTH_E_UNSUPPORTED, "tokenizers of kind \"%.*s\" in GGUF files are not known to hearth", STR_ARG(name));
+}

@@ -1,0 +1,347 @@
+/* The pipeline in memory, shared by the files of this folder. Readers (one per file format) fill a struct tokenizer; encoding
+ * runs added tokens -> normalizer -> pre-tokenizer -> model -> post-processor, decoding runs the decoder. Every kind of step
+ * is a row in the table of its file. After tokenizer_finish nothing here changes, so threads may share it. */
+#ifndef TEXT_TOKENIZER_INT_H
+#define TEXT_TOKENIZER_INT_H
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "formats/container.h"
+#include "text/tokenizer.h"
+
+enum {
+    TEXT_BYTES_MAX   = 1 << 30, /* of one text to encode, and of all token texts of one file */
+    ADDED_BYTES_MAX  = 1024,    /* longest added token */
+    STEPS_MAX        = 16,      /* normalizer, pre-tokenizer or decoder steps */
+    TEMPLATE_IDS_MAX = 64,      /* ids a post-processor may put on one side */
+};
+
+#define NO_ID UINT32_MAX
+#define SPM_SPACE "\xe2\x96\x81" /* U+2581, what SentencePiece writes for a space */
+
+/* ---- vocab.c: strings with numbers */
+
+enum token_type { TOKEN_NORMAL = 1, TOKEN_UNKNOWN, TOKEN_CONTROL, TOKEN_USER, TOKEN_UNUSED, TOKEN_BYTE }; /* SentencePiece's numbers */
+
+struct vocab {
+    const char *text;     /* token i is the length[i] bytes at text + offset[i]; in a mapped file, or own.p */
+    uint32_t   *offset;   /* [n]; NO_ID: a hole */
+    uint16_t   *length;   /* [n] */
+    uint8_t    *type;     /* [n] enum token_type */
+    double     *score;    /* [n], or NULL */
+    uint32_t    n, room, longest;
+    struct buf  own;      /* texts that had to be decoded */
+    uint32_t   *slot;     /* hash table text -> id + 1, open addressing */
+    uint32_t    slots;
+};
+
+/* Adds token `id`: text is copied when `copy`, else it stays where it is (all such texts within 4 GiB of v->text, which the
+ * first one sets). scored: v->score is wanted. */
+struct token {
+    uint32_t        id;
+    struct str      text;
+    enum token_type type;
+    double          score;
+    bool            copy, scored;
+};
+int        vocab_add(struct vocab *v, const struct token *token, struct hearth_error *err);
+int        vocab_index(struct vocab *v, struct hearth_error *err); /* after the last vocab_add */
+struct str vocab_text(const struct vocab *v, uint32_t id);         /* empty for a hole */
+uint32_t   vocab_find(const struct vocab *v, struct str text);     /* NO_ID: none */
+void       vocab_free(struct vocab *v);
+
+/* A sorted view of (some of) a vocabulary, walked byte by byte. */
+struct matcher {
+    const struct vocab *v;
+    uint32_t           *order; /* [n] ids by text, then id */
+    uint32_t            n;
+    uint32_t            first[257]; /* texts beginning with byte b: order[first[b]] .. order[first[b + 1]] */
+};
+
+struct match { /* the texts that begin with the bytes fed so far */
+    uint32_t lo, hi, depth;
+};
+
+typedef bool matcher_filter(const struct vocab *v, uint32_t id, const void *arg);
+int      matcher_build(struct matcher *m, const struct vocab *v, matcher_filter *filter, const void *arg, struct hearth_error *err);
+void     matcher_free(struct matcher *m);
+bool     match_feed(const struct matcher *m, struct match *s, uint8_t byte); /* false: nothing begins so */
+uint32_t match_id(const struct matcher *m, const struct match *s);           /* the text that is just these bytes, or NO_ID */
+uint32_t match_longest(const struct matcher *m, struct str text, size_t *n); /* longest prefix of text, or NO_ID */
+
+/* Merge rules of byte pair encoding; the rank of a rule is its index. */
+struct merge {
+    uint32_t left, right, id;
+};
+struct merges {
+    struct merge *merge;
+    uint32_t      n, room;
+    uint32_t     *slot; /* hash table (left, right) -> rank + 1 */
+    uint32_t      slots;
+};
+/* left and right are token texts; what they make is left + right without the first `skip` bytes of right. */
+int      merges_add(struct merges *m, const struct vocab *v, struct str left, struct str right, size_t skip, struct hearth_error *err);
+int      merges_index(struct merges *m, struct hearth_error *err);
+uint32_t merges_find(const struct merges *m, uint32_t left, uint32_t right); /* rank, or NO_ID */
+void     merges_free(struct merges *m);
+
+/* ---- regex.c: PCRE2 read as Oniguruma */
+
+struct regex;
+struct regex_match; /* scratch of one thread */
+int  regex_new(struct regex **out, struct str pattern, bool literal, struct hearth_error *err);
+void regex_free(struct regex *r);
+int  regex_match_new(struct regex_match **out, size_t text_bytes, struct hearth_error *err);
+void regex_match_free(struct regex_match *m);
+/* The next match at or after `at` in valid UTF-8: 1 and *begin, *end; 0: none. */
+int  regex_next(const struct regex *r, struct regex_match *m, struct str text, size_t at, size_t *begin, size_t *end,
+                struct hearth_error *err);
+
+/* ---- unicode.c */
+
+bool unicode_is_space(int32_t c);       /* White_Space */
+bool unicode_is_numeric(int32_t c);     /* Nd, Nl, No */
+bool unicode_is_punctuation(int32_t c); /* P*, and ASCII punctuation */
+bool unicode_is_word(int32_t c);        /* Alphabetic, M*, Nd, Pc, joiners */
+/* Appends s with every malformed part as U+FFFD. each_byte: one per byte (as SentencePiece decodes), else one per maximal
+ * part (as Python's errors="replace"). */
+void unicode_replace(struct buf *out, struct str s, bool each_byte);
+int  unicode_normalize(struct buf *out, struct str s, bool compatible, bool compose, struct hearth_error *err);
+/* The byte alphabet of GPT-2: the character (below 0x180) that stands for a byte, and back (-1: none). */
+int32_t byte_char(uint8_t byte);
+int32_t char_byte(int32_t c);
+
+/* ---- charsmap.c: SentencePiece's precompiled normalisation */
+
+struct charsmap {
+    const uint8_t *trie; /* [units] little-endian 32-bit units of a Darts-clone double array */
+    uint32_t       units;
+    struct str     text; /* replacements, each ends in NUL */
+};
+int charsmap_open(struct charsmap *m, struct str blob, struct hearth_error *err);
+/* The longest (or the shortest) rule that begins text: its replacement in *to and its length, or 0. */
+size_t charsmap_find(const struct charsmap *m, struct str text, bool shortest, struct str *to);
+
+/* ---- steps */
+
+struct tokenizer;
+struct encode;
+
+struct split_behavior; /* presplit.c */
+enum prepend { PREPEND_ALWAYS, PREPEND_FIRST, PREPEND_NEVER };
+
+/* One step with its parameters; what a field means stands beside the function of the kind that reads it. */
+struct step {
+    const struct normalize_kind *normalize;
+    const struct pre_kind       *pre;
+    const struct decode_kind    *decode;
+    struct regex                *regex;
+    const struct split_behavior *behavior;
+    struct charsmap              charsmap;
+    struct str                   from, to;
+    enum prepend                 prepend;
+    bool                         invert, flag, left, right;
+    int64_t                      count;
+};
+
+struct steps {
+    struct step *step; /* [STEPS_MAX] */
+    unsigned     n;
+};
+
+/* Options of a step as tokenizer.json has them; absent ones hold the library's defaults. */
+struct step_args {
+    struct str type, content, replacement, prepend_scheme, behavior, prepend, charsmap, pattern, delimiter;
+    bool       pattern_is_regex, invert, add_prefix_space, use_regex, individual_digits, split, left, right;
+    int64_t    start, stop;
+};
+void step_args_defaults(struct step_args *a);
+
+typedef int step_add(struct tokenizer *t, const struct step_args *a, struct hearth_error *err);
+step_add normalize_add, pre_add, decode_add; /* append a step by type name; HEARTH_E_UNSUPPORTED for unknown ones */
+
+/* normalize.c: appends the normalised text to out. */
+struct normalize_kind {
+    const char *name;
+    int (*make)(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err);
+    int (*run)(const struct step *s, struct encode *e, struct str in, struct buf *out);
+};
+int normalize_run(struct encode *e, struct str in, struct str *out); /* *out lives until the next call */
+
+/* presplit.c: cuts a piece of text and hands each part to the next step, the last of them to the model. */
+struct piece {
+    struct str text;
+    bool       first; /* it begins where the text began */
+};
+struct pre_kind {
+    const char *name;
+    int (*make)(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err);
+    int (*run)(const struct step *s, struct encode *e, unsigned index, struct piece in);
+};
+int pre_run(struct encode *e, unsigned index, struct piece in); /* steps index.. and the model */
+
+/* decode.c: rewrites out->p[from ..], the text of one token. */
+struct decode_kind {
+    const char *name;
+    int (*make)(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err);
+    void (*run)(const struct step *s, struct buf *out, size_t from, bool first);
+};
+/* Appends the bytes of one id; *first (nothing was decoded before) is cleared once it has been used up. */
+void decode_token(const struct tokenizer *t, int32_t id, bool skip_special, bool *first, struct buf *out);
+
+/* ---- models */
+
+struct model_kind {
+    const char *name;  /* for people */
+    int (*word)(struct encode *e, struct str text); /* appends the ids of one piece */
+};
+extern const struct model_kind model_byte_bpe, model_bpe, model_spm_bpe, model_unigram; /* bpe.c, unigram.c */
+
+/* ---- the tokenizer */
+
+struct added {
+    struct str content;
+    uint32_t   id;
+    bool       special, normalized, lstrip, rstrip, single_word;
+};
+
+struct tokenizer {
+    struct arena             arena;
+    struct file_map          map;   /* the file, when token texts stay in it */
+    struct container        *owned; /* the container, when we opened it ourselves */
+    const char              *source;
+    const struct model_kind *model;
+
+    struct vocab    vocab;
+    struct merges   merges;
+    struct added   *added;
+    uint32_t        n_added, added_room;
+    struct vocab    raw_text, normal_text;   /* contents of added tokens matched before and after the normalizer; ids: index in added */
+    struct matcher  raw_match, normal_match;
+    struct steps    normalize, pre, decode;
+    int32_t         before[TEMPLATE_IDS_MAX], after[TEMPLATE_IDS_MAX];
+    uint32_t        n_before, n_after;
+    int32_t         bos, eos, unk, pad;
+    int32_t         unknown;       /* what the model gives for unknown characters; -1: nothing */
+
+    bool            byte_fallback, fuse_unk, ignore_merges;
+    bool            byte_alphabet; /* words are bytes in GPT-2's alphabet */
+    bool            fuse_across;   /* unknown characters join across words (SentencePiece) */
+    struct str      prefix, suffix; /* of a character inside a word, and of the last one */
+    uint32_t        byte_id[256];  /* byte tokens; NO_ID */
+    uint32_t        char_id[512];  /* one-character tokens, by code point */
+
+    struct str      space;         /* how SentencePiece pieces write a space */
+    bool            cut_at_space;  /* no piece holds a space behind another character: words are independent */
+    bool            float_sums;    /* unigram: SentencePiece adds in float, the tokenizers library in double */
+    double          score_min, score_max;
+    struct matcher  pieces;        /* unigram: what the Viterbi search may use */
+    struct matcher  user;          /* SentencePiece: user-defined symbols, never cut nor normalised */
+
+    bool            decode_spaced; /* no decoder: tokens are joined by spaces */
+    bool            decode_trims;  /* "first" lasts until some text came out */
+    bool            fuse_seen;     /* decode.c, while steps are added */
+    uint32_t        decode_growth; /* a decoded token is at most this many times as long */
+};
+
+/* Appends an added token (content is copied). */
+int tokenizer_add_token(struct tokenizer *t, const struct added *a, struct hearth_error *err);
+/* One more id before (or after) every text encoded with special tokens. */
+int tokenizer_add_template(struct tokenizer *t, bool after, int32_t id, struct hearth_error *err);
+/* Ids of the tables and matchers; the last step of every reader. */
+int tokenizer_finish(struct tokenizer *t, struct hearth_error *err);
+struct str tokenizer_keep(struct tokenizer *t, struct str s); /* a copy in the arena; p NULL when out of memory */
+
+/* ---- readers: fill a zeroed tokenizer (arena ready) from a file or container */
+
+int tokenizer_json_read(struct tokenizer *t, const char *path, struct hearth_error *err);
+int tokenizer_vocab_read(struct tokenizer *t, const char *vocab, const char *merges, struct hearth_error *err);
+int tokenizer_spm_read(struct tokenizer *t, const char *path, struct hearth_error *err);
+int tokenizer_llama2c_read(struct tokenizer *t, const char *path, int64_t n_vocab, struct hearth_error *err);
+int tokenizer_gguf_read(struct tokenizer *t, const struct container *c, struct hearth_error *err);
+
+/* What Hugging Face writes beside a tokenizer file; every field may be absent. Strings live in t's arena. */
+struct hf_config {
+    int        add_bos, add_eos; /* -1: not said */
+    struct str bos, eos, unk, pad;
+    bool       want_added; /* added tokens go into t */
+};
+/* Reads tokenizer_config.json, special_tokens_map.json and added_tokens.json of a folder into *h. */
+int hf_config_read(struct tokenizer *t, const char *folder, struct hf_config *h, struct hearth_error *err);
+/* A copy of the STRING just returned, in t's arena. */
+int json_keep(struct tokenizer *t, const struct json *j, struct str *out);
+/* One entry of added_tokens / added_tokens_decoder; the opening brace was read. id < 0: taken from the entry. */
+int json_read_added(struct tokenizer *t, struct json *j, int64_t id);
+
+/* ---- SentencePiece's rules, common to .model, GGUF and llama2.c */
+
+struct spm_options {
+    struct str charsmap; /* empty: none */
+    bool       dummy_prefix, remove_extra, escape;
+};
+/* Normalizer, decoder and tables; the vocabulary is complete. */
+int spm_setup(struct tokenizer *t, const struct spm_options *o, struct hearth_error *err);
+
+/* The pre-tokenizer that a GGUF names (gguf_pre.c); sets normalizer, pre-tokenizer and decoder. */
+int gguf_pre_setup(struct tokenizer *t, struct str name, struct str architecture, bool *add_bos, struct hearth_error *err);
+int byte_level_setup(struct tokenizer *t, struct hearth_error *err); /* GPT-2's own */
+
+/* ---- one call of tokenizer_encode */
+
+struct symbol { /* bpe.c: a node of the linked list that merging shortens */
+    uint32_t id, at;          /* at: first byte in the word */
+    uint32_t prev, next;
+    uint32_t rank, merged;    /* of the pair with the next symbol: NO_ID, or the smaller the sooner; what it becomes */
+};
+
+struct pending { /* bpe.c: the head of a run of pairs that wait for being merged */
+    uint32_t rank, symbol, link;
+};
+struct run_link {
+    uint32_t symbol, next;
+};
+struct open_run { /* a run that may grow at its end */
+    uint32_t rank, last;
+    bool     used;
+};
+enum { RUNS_OPEN = 1024 };
+
+struct path { /* unigram.c: best way to end at a byte */
+    uint32_t id, begin;
+    double   score;
+};
+
+struct cached_word {
+    uint32_t at; /* its ids begin here in out */
+    uint16_t n, bytes; /* bytes 0: empty */
+    char     text[24];
+};
+
+struct encode {
+    const struct tokenizer *t;
+    struct ids             *out;
+    struct hearth_error    *err;
+    struct regex_match     *match;
+    struct buf              clean, normal[2];
+    struct buf              made[STEPS_MAX]; /* texts made by pre-tokenizer steps */
+    struct symbol          *symbol;
+    uint64_t                symbols;
+    struct pending         *heap;
+    uint64_t                n_heap, heaps;
+    struct run_link        *link;
+    uint64_t                links;
+    uint32_t                n_link, free_link;
+    struct open_run         run[RUNS_OPEN];
+    struct path            *path;
+    uint64_t                paths;
+    struct cached_word     *cache;
+    uint32_t                cache_mask;
+    bool                    last_unknown; /* the id just put stands for unknown characters */
+};
+
+int encode_put(struct encode *e, uint32_t id);
+/* An unknown character: its bytes, the unknown token, or nothing. */
+int encode_unknown(struct encode *e, struct str text);
+
+#endif

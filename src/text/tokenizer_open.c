@@ -1,0 +1,329 @@
+/* Finds the tokenizer of a model or of a path, and has the reader of its format fill the pipeline. */
+#include <dirent.h>
+#include <stdio.h>
+
+#include "text/tokenizer_int.h"
+
+enum { PATH_BYTES_MAX = 1 << 16, ARENA_BYTES_MAX = 1 << 30 };
+
+static struct tokenizer *tokenizer_new(struct hearth_error *err)
+{
+    struct tokenizer *t = mem_array(1, sizeof *t);
+    if (!t) {
+        fail_memory(err, sizeof *t, "a tokenizer");
+        return NULL;
+    }
+    arena_init(&t->arena, ARENA_BYTES_MAX);
+    t->bos = t->eos = t->unk = t->pad = t->unknown = -1;
+    t->decode_growth = 1;
+    t->normalize.step = arena_array(&t->arena, STEPS_MAX, sizeof(struct step));
+    t->pre.step = arena_array(&t->arena, STEPS_MAX, sizeof(struct step));
+    t->decode.step = arena_array(&t->arena, STEPS_MAX, sizeof(struct step));
+    if (t->normalize.step && t->pre.step && t->decode.step) return t;
+    tokenizer_close(t);
+    fail_memory(err, 3 * STEPS_MAX * sizeof(struct step), "a tokenizer");
+    return NULL;
+}
+
+/* Last step of every open: names the file in an error, or hands the tokenizer out. */
+static int tokenizer_done(struct tokenizer *t, int status, const char *source, struct tokenizer **out, struct hearth_error *err)
+{
+    const char *slash = strrchr(source, '/');
+    if (!status) status = tokenizer_finish(t, err);
+    if (status) {
+        fail_in(err, "%s", source);
+        tokenizer_close(t);
+        return status;
+    }
+    t->source = arena_strndup(&t->arena, slash ? slash + 1 : source, strlen(slash ? slash + 1 : source));
+    if (!t->source) {
+        tokenizer_close(t);
+        return fail_memory(err, strlen(source), "a tokenizer");
+    }
+    *out = t;
+    return 0;
+}
+
+/* ---- roles and additions that a Hugging Face folder tells */
+
+static void role_find(const struct tokenizer *t, struct str name, int32_t *id)
+{
+    const int32_t found = name.n ? tokenizer_find(t, name) : -1;
+    if (found >= 0) *id = found;
+}
+
+static void roles_find(struct tokenizer *t, const struct hf_config *h)
+{
+    role_find(t, h->bos, &t->bos);
+    role_find(t, h->eos, &t->eos);
+    role_find(t, h->unk, &t->unk);
+    role_find(t, h->pad, &t->pad);
+}
+
+/* BOS and EOS, as the folder says or else as the family's reference does. */
+static int template_add(struct tokenizer *t, const struct hf_config *h, bool bos, bool eos, struct hearth_error *err)
+{
+    int status = 0;
+    if (h->add_bos >= 0) bos = h->add_bos;
+    if (h->add_eos >= 0) eos = h->add_eos;
+    if (bos && t->bos >= 0) status = tokenizer_add_template(t, false, t->bos, err);
+    if (!status && eos && t->eos >= 0) status = tokenizer_add_template(t, true, t->eos, err);
+    return status;
+}
+
+/* In a folder the reference recognises the tokens with a role, and control tokens, where they are written in a text. */
+static int roles_recognise(struct tokenizer *t, struct hearth_error *err)
+{
+    int status = 0;
+    for (uint32_t id = 0; id < t->vocab.n && !status; id++) {
+        const bool role = (int32_t)id == t->bos || (int32_t)id == t->eos || (int32_t)id == t->unk || (int32_t)id == t->pad;
+        const struct added a = { .content = vocab_text(&t->vocab, id), .id = id, .special = true };
+        bool known = false;
+        if (!role && t->vocab.type[id] != TOKEN_CONTROL) continue;
+        for (uint32_t i = 0; i < t->n_added; i++) known |= t->added[i].id == id;
+        if (!known && a.content.n) status = tokenizer_add_token(t, &a, err);
+    }
+    return status;
+}
+
+/* ---- one file */
+
+struct place {
+    const char             *path;   /* of the file */
+    const char             *folder; /* when it stands for a whole folder: NULL otherwise */
+    const struct container *model;  /* whose tokenizer it is, or NULL */
+};
+
+static int json_open(struct tokenizer *t, const struct place *p, struct hearth_error *err)
+{
+    struct hf_config h = { 0 };
+    int status = tokenizer_json_read(t, p->path, err);
+    if (status || !p->folder) return status;
+    status = hf_config_read(t, p->folder, &h, err);
+    if (!status) roles_find(t, &h);
+    return status;
+}
+
+static bool path_ends(const char *path, const char *end)
+{
+    return str_ends(str_from(path), str_from(end));
+}
+
+/* What transformers does with a bare file of this name, unless tokenizer_config.json says otherwise. */
+static int spm_open(struct tokenizer *t, const struct place *p, struct hearth_error *err)
+{
+    struct hf_config h = { .add_bos = -1, .add_eos = -1, .want_added = true };
+    if (path_ends(p->path, "sentencepiece.bpe.model"))
+        return fail(err, HEARTH_E_UNSUPPORTED, "sentencepiece.bpe.model (XLM-R, XGLM, M2M) renumbers its pieces; hearth does not know how yet");
+    int status = tokenizer_spm_read(t, p->path, err);
+    if (!status && p->folder) status = hf_config_read(t, p->folder, &h, err);
+    if (status) return status;
+    roles_find(t, &h);
+    status = template_add(t, &h, path_ends(p->path, "tokenizer.model"), path_ends(p->path, "spiece.model"), err);
+    return status || !p->folder ? status : roles_recognise(t, err);
+}
+
+/* Families whose vocab.json + merges.txt come with <s> text </s>. */
+static bool wraps_text(const struct container *c)
+{
+    static const char *const families[] = { "roberta", "bart", "longformer", "led", "blenderbot" };
+    const struct kv *kv = c ? container_kv(c, "model_type") : NULL;
+    for (size_t i = 0; kv && kv->type == KV_STRING && i < sizeof families / sizeof *families; i++)
+        if (str_is(kv->s, families[i])) return true;
+    return false;
+}
+
+static int vocab_open(struct tokenizer *t, const struct place *p, struct hearth_error *err)
+{
+    struct hf_config h = { .add_bos = -1, .add_eos = -1, .want_added = true };
+    struct buf merges;
+    buf_init(&merges, PATH_BYTES_MAX);
+    buf_put(&merges, p->path, strlen(p->path) - strlen("vocab.json"));
+    buf_puts(&merges, "merges.txt");
+    int status = merges.failed ? fail_memory(err, merges.n, "a path") : tokenizer_vocab_read(t, p->path, merges.p, err);
+    buf_free(&merges);
+    if (status || !p->folder) return status;
+    const bool wraps = wraps_text(p->model);
+    h.bos = h.eos = h.unk = wraps ? STR("") : STR("<|endoftext|>");
+    if (wraps) h.bos = STR("<s>"), h.eos = STR("</s>"), h.unk = STR("<unk>"), h.pad = STR("<pad>");
+    status = hf_config_read(t, p->folder, &h, err);
+    if (status) return status;
+    roles_find(t, &h);
+    status = template_add(t, &h, wraps, wraps, err);
+    return status ? status : roles_recognise(t, err);
+}
+
+static int llama2c_open(struct tokenizer *t, const struct place *p, struct hearth_error *err)
+{
+    const struct kv *n = p->model ? container_kv(p->model, "llama2c.vocab_size") : NULL;
+    return tokenizer_llama2c_read(t, p->path, n && n->type == KV_INT ? n->i : -1, err);
+}
+
+typedef int place_open(struct tokenizer *t, const struct place *p, struct hearth_error *err);
+
+static int place_read(struct tokenizer **out, const struct place *p, place_open *open, struct hearth_error *err)
+{
+    struct tokenizer *t = tokenizer_new(err);
+    return t ? tokenizer_done(t, open(t, p, err), p->path, out, err) : HEARTH_E_MEMORY;
+}
+
+/* ---- a folder */
+
+static const struct {
+    const char *name;
+    place_open *open;
+} folder_files[] = {
+    { "tokenizer.json", json_open },
+    { "tokenizer.model", spm_open },
+    { "spiece.model", spm_open },
+    { "sentencepiece.bpe.model", spm_open },
+    { "vocab.json", vocab_open },
+};
+
+/* 1: the folder has no tokenizer file. */
+static int folder_open(struct tokenizer **out, const char *folder, const struct container *model, struct hearth_error *err)
+{
+    struct buf path;
+    int status = 1;
+    buf_init(&path, PATH_BYTES_MAX);
+    for (size_t i = 0; i < sizeof folder_files / sizeof *folder_files && status == 1; i++) {
+        file_join(&path, folder, folder_files[i].name);
+        if (path.failed) status = fail_memory(err, PATH_BYTES_MAX, "a path");
+        else if (file_kind(path.p) == FILE_REGULAR)
+            status = place_read(out, &(struct place){ path.p, folder, model }, folder_files[i].open, err);
+    }
+    buf_free(&path);
+    return status;
+}
+
+/* llama2.c: tokN.bin (N tokens), tokenizer.bin, or any tok*.bin beside the model with the right number of tokens. */
+static int beside_llama2c(struct tokenizer **out, const struct container *c, int64_t n_vocab, struct hearth_error *err)
+{
+    char own[40];
+    struct buf path;
+    struct hearth_error why = { 0 };
+    int status = HEARTH_E_NOT_FOUND;
+    snprintf(own, sizeof own, "tok%lld.bin", (long long)n_vocab);
+    const char *const names[] = { own, "tokenizer.bin" };
+    buf_init(&path, PATH_BYTES_MAX);
+    for (int i = 0; i < 2 && status; i++) {
+        file_join(&path, c->folder, names[i]);
+        if (!path.failed && file_kind(path.p) == FILE_REGULAR) status = place_read(out, &(struct place){ path.p, NULL, c }, llama2c_open, &why);
+    }
+    DIR *dir = status ? opendir(c->folder) : NULL;
+    for (struct dirent *entry; dir && status && (entry = readdir(dir));) {
+        if (!str_starts(str_from(entry->d_name), STR("tok")) || !path_ends(entry->d_name, ".bin")) continue;
+        file_join(&path, c->folder, entry->d_name);
+        if (!path.failed && file_kind(path.p) == FILE_REGULAR) status = place_read(out, &(struct place){ path.p, NULL, c }, llama2c_open, &why);
+    }
+    if (dir) closedir(dir);
+    buf_free(&path);
+    if (!status) return 0;
+    if (status != HEARTH_E_NOT_FOUND) return fail(err, status, "%s", why.text);
+    return fail(err, HEARTH_E_NOT_FOUND, "the model has no tokenizer: put %s or tokenizer.bin (%lld tokens) beside it in %s", own,
+                (long long)n_vocab, c->folder);
+}
+
+/* ---- a model */
+
+/* Roles that the tokenizer's own files leave open are told by the configuration of the model. */
+static int32_t config_id(const struct tokenizer *t, const struct container *c, const char *key)
+{
+    const struct kv *kv = container_kv(c, key);
+    struct kv first;
+    if (kv && kv->type == KV_ARRAY) {
+        struct kv_iter it;
+        kv_iterate(&it, c, kv);
+        kv = kv_next(&it, &first) ? &first : NULL;
+    }
+    const int64_t id = kv && kv->type == KV_INT ? kv->i : -1;
+    return id >= 0 && id <= INT32_MAX && tokenizer_content(t, (int32_t)id).n ? (int32_t)id : -1;
+}
+
+int tokenizer_open_model(struct tokenizer **out, const struct container *c, struct hearth_error *err)
+{
+    *out = NULL;
+    if (container_kv(c, "tokenizer.ggml.model")) {
+        struct tokenizer *t = tokenizer_new(err);
+        if (!t) return HEARTH_E_MEMORY;
+        const int status = tokenizer_done(t, tokenizer_gguf_read(t, c, err), c->path, out, err);
+        if (!status) t->source = "gguf";
+        return status;
+    }
+    const struct kv *n = container_kv(c, "llama2c.vocab_size");
+    if (n && n->type == KV_INT) return beside_llama2c(out, c, n->i, err);
+    const int status = folder_open(out, c->folder, c, err);
+    if (status == 1)
+        return fail(err, HEARTH_E_NOT_FOUND, "the model has no tokenizer: put tokenizer.json, tokenizer.model, spiece.model or vocab.json and merges.txt into %s",
+                    c->folder);
+    if (status) return status;
+    if ((*out)->bos < 0) (*out)->bos = config_id(*out, c, "bos_token_id");
+    if ((*out)->eos < 0) (*out)->eos = config_id(*out, c, "eos_token_id");
+    if ((*out)->pad < 0) (*out)->pad = config_id(*out, c, "pad_token_id");
+    return 0;
+}
+
+/* ---- any path */
+
+/* Opens path as a model and takes its tokenizer along with it. */
+static int model_open_own(struct tokenizer **out, const char *path, struct hearth_error *err)
+{
+    struct container *c = NULL;
+    int status = container_open(&c, path, err);
+    if (status) return status;
+    status = tokenizer_open_model(out, c, err);
+    if (status || str_is(str_from((*out)->source), "gguf") == false) container_close(c);
+    else (*out)->owned = c;
+    return status;
+}
+
+/* "{": vocab.json when it maps strings to numbers from the start, else a tokenizer.json. */
+static place_open *json_kind_of(struct file_map m, const char *path)
+{
+    struct json j;
+    struct hearth_error ignored;
+    json_init(&j, (struct str){ (const char *)m.p, m.n }, &ignored);
+    if (json_next(&j) != JSON_OBJECT) return NULL;
+    if (path_ends(path, "vocab.json") && json_next(&j) == JSON_KEY && json_next(&j) == JSON_NUMBER) return vocab_open;
+    return json_open;
+}
+
+/* The reader for a file by its first bytes; NULL: perhaps a model. */
+static int file_sniff(const char *path, place_open **open, struct hearth_error *err)
+{
+    struct file_map m;
+    const int status = file_map(&m, path, err);
+    if (status) return status;
+    *open = json_kind_of(m, path);
+    if (*open || m.n < 12) {
+    } else if (m.p[0] == 0x0a && m.p[1] < 0x80) { /* a protocol buffer that begins with a short field 1 */
+        *open = spm_open;
+    } else if (m.p[1] == 0 && m.p[2] == 0 && m.p[3] == 0 && m.p[0] > 0 && path_ends(path, ".bin") && m.p[9] == 0 && m.p[10] == 0 && m.p[11] == 0 && m.p[8] <= m.p[0]) {
+        *open = llama2c_open;
+    }
+    file_unmap(&m);
+    return 0;
+}
+
+int tokenizer_open_file(struct tokenizer **out, const char *path, struct hearth_error *err)
+{
+    *out = NULL;
+    const enum file_kind kind = file_kind(path);
+    place_open *open = NULL;
+    int status;
+    if (kind == FILE_FOLDER) {
+        struct container *c = NULL;
+        struct hearth_error ignored;
+        if (!container_open(&c, path, &ignored)) { /* its configuration helps, but a tokenizer needs no model */
+            status = tokenizer_open_model(out, c, err);
+            if (status || c == NULL || !str_is(str_from((*out)->source), "gguf")) container_close(c);
+            else (*out)->owned = c;
+            return status;
+        }
+        status = folder_open(out, path, NULL, err);
+        return status == 1 ? fail(err, HEARTH_E_NOT_FOUND, "%s has no tokenizer.json, tokenizer.model, spiece.model nor vocab.json", path) : status;
+    }
+    status = file_sniff(path, &open, err);
+    if (status) return status;
+    return open ? place_read(out, &(struct place){ .path = path }, open, err) : model_open_own(out, path, err);
+}

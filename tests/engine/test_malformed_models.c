@@ -1,0 +1,103 @@
+/* Whole models from spoiled files: bytes of GGUF metadata and characters of config.json are changed; each variant is opened and,
+ * when it opens, asked for a few tokens. Nothing may crash, hang or fail without a sentence. Runs sanitized. */
+#include "test.h"
+
+#include <sys/stat.h>
+
+#include "base/rng.h"
+#include "base/str.h"
+
+static int n_opened, n_refused;
+
+static void try_model(const char *path)
+{
+    struct hearth_error err = { 0 };
+    hearth_model *m = NULL;
+    hearth_session *s = NULL;
+    static const int32_t ids[] = { 3, 1, 4, 1, 5 };
+    hearth_request r = { .size = sizeof r, .ids = ids, .n_ids = 5, .max_tokens = 3 };
+    int status = hearth_model_open(&m, path, &(hearth_model_options){ .size = sizeof(hearth_model_options), .threads = 1 }, &err);
+    if (!status) status = hearth_session_new(&s, m, &(hearth_session_options){ .size = sizeof(hearth_session_options), .context = 16, .chunk = 4 }, &err);
+    if (!status) status = hearth_generate(s, &r, 1, NULL, NULL, NULL, &err);
+    if (status && !err.text[0]) fail_msg("%s without a sentence", hearth_status_name(status));
+    if (status == HEARTH_E_INTERNAL) fail_msg("internal error: %s", err.text);
+    *(status ? &n_refused : &n_opened) += 1;
+    if (!status) hearth_free(r.generated);
+    hearth_session_free(s);
+    hearth_model_close(m);
+}
+
+static const char *put(const char *name, const void *p, size_t n)
+{
+    const char *path = test_scratch(name);
+    write_file(path, p, n);
+    return path;
+}
+
+static void spoiled_ggufs(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "text/llama3", "text/mixtral", "text/gpt2", "text/t5", "text/llama-yarn" };
+    struct rng rng;
+    rng_seed(&rng, 7);
+    for (size_t f = 0; f < sizeof names / sizeof *names; f++) {
+        size_t n;
+        char *p = read_file(test_path(hearth_golden(names[f]), "model.gguf"), &n);
+        for (int i = 0; i < 250; i++) { /* numbers of the hyper-parameters lie in the first kilobytes */
+            char old[4];
+            const size_t at = rng_u32(&rng) % (i < 170 ? 1600 : n - 4);
+            memcpy(old, p + at, 4);
+            if (i % 3 == 0) p[at] = (char)rng_u32(&rng);
+            else if (i % 3 == 1) memset(p + at, 0xff, 4);
+            else memcpy(p + at, (const char[]){ 0, 0, (char)0xc0, 0x7f }, 4); /* NaN */
+            try_model(put("spoiled.gguf", p, n));
+            memcpy(p + at, old, 4);
+        }
+        free(p);
+    }
+    printf("# %d opened, %d refused\n", n_opened, n_refused);
+    assert_true(n_opened > 50 && n_refused > 50);
+}
+
+static const char *const numbers[] = { "0", "-1", "1", "3", "1000", "2147483648", "1e300", "NaN", "Infinity", "null", "\"x\"", "[]", "{}", "true", "0.5" };
+
+/* Each value of config.json in turn becomes each of these. */
+static void spoiled_configs(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "llama-yarn", "llama3", "llama-dynamic", "mixtral", "mistral-swa", "gpt2", "rwkv4", "flan-t5" };
+    const char *folder = strdup(test_scratch("configs"));
+    mkdir(folder, 0700);
+    for (size_t f = 0; f < sizeof names / sizeof *names; f++) {
+        char golden[100];
+        snprintf(golden, sizeof golden, "text/%s", names[f]);
+        char *source = strdup(hearth_golden(golden));
+        unlink(test_path(folder, "model.safetensors"));
+        assert_int_equal(symlink(test_path(source, "model.safetensors"), test_path(folder, "model.safetensors")), 0);
+        char *text = read_file(test_path(source, "config.json"), NULL);
+        for (const char *colon = text; (colon = strstr(colon + 1, "\": "));) {
+            const char *value = colon + 3, *end = value + strcspn(value, ",\n");
+            if (*value == '[' || *value == '{') continue;
+            for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+                struct buf b;
+                buf_init(&b, 1 << 20);
+                buf_put(&b, text, (size_t)(value - text));
+                buf_puts(&b, numbers[i]);
+                buf_puts(&b, end);
+                write_file(test_path(folder, "config.json"), b.p, b.n);
+                buf_free(&b);
+                try_model(folder);
+            }
+        }
+        free(text);
+        free(source);
+    }
+    free((char *)(uintptr_t)folder);
+    printf("# %d opened, %d refused\n", n_opened, n_refused);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(spoiled_ggufs), cmocka_unit_test(spoiled_configs) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

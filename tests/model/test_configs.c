@@ -1,0 +1,249 @@
+/* Configurations: every form is honoured, contradictions are refused with both numbers, unknown settings by name. Each case is
+ * a golden folder with its config.json changed. */
+#include "test.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+
+#include "golden_data.h"
+
+#include "backends/cpu/cpu_backend.h"
+#include "base/file.h"
+#include "hearth_inspect.h"
+#include "model/model.h"
+
+/* A copy of golden text/NAME (links; the path lasts until the next call) whose config.json has `from` replaced by `to`; from NULL: `to` is the whole file. */
+static const char *variant(const char *name, const char *from, const char *to)
+{
+    static int number;
+    static char copy[4096];
+    char golden[64], folder[64];
+    snprintf(golden, sizeof golden, "text/%s", name);
+    snprintf(folder, sizeof folder, "model-%d", number++);
+    char *source = strdup(hearth_golden(golden)); /* test_path's own slots go round */
+    snprintf(copy, sizeof copy, "%s", test_scratch(folder));
+    assert_int_equal(mkdir(copy, 0700), 0);
+    DIR *d = opendir(source);
+    assert_non_null(d);
+    for (struct dirent *e; (e = readdir(d));) {
+        if (e->d_name[0] == '.' || !strcmp(e->d_name, "config.json") || !strcmp(e->d_name, "model.gguf")) continue;
+        assert_int_equal(symlink(test_path(source, e->d_name), test_path(copy, e->d_name)), 0);
+    }
+    closedir(d);
+    char *text = read_file(test_path(source, "config.json"), NULL);
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    const char *at = from ? strstr(text, from) : text;
+    if (!at) fail_msg("%s: config.json has no %s", name, from);
+    buf_put(&b, text, (size_t)(at - text));
+    buf_puts(&b, to);
+    if (from) buf_puts(&b, at + strlen(from));
+    write_file(test_path(copy, "config.json"), b.p, b.n);
+    buf_free(&b);
+    free(text);
+    free(source);
+    return copy;
+}
+
+static int open_status(const char *path, struct hearth_error *err)
+{
+    struct backend *b;
+    struct model *m = NULL;
+    assert_ok(cpu_backend_new(&b, &(struct cpu_options){ .threads = 1 }, err), err);
+    int status = model_open(&m, path, b, err);
+    model_close(m);
+    cpu_backend_free(b);
+    return status;
+}
+
+static int ignore_text(void *user, const char *text, size_t n)
+{
+    (void)user, (void)text, (void)n;
+    return 0;
+}
+
+static const struct refusal {
+    const char *name, *from, *to;
+    int         status;
+    const char *says[3]; /* all must be in the sentence */
+} refusals[] = {
+    { "llama", "\"num_hidden_layers\": 3", "\"num_hidden_layers\": 4", HEARTH_E_FORMAT, { "layers.3" } },
+    { "llama", "\"num_hidden_layers\": 3", "\"num_hidden_layers\": 2", HEARTH_E_FORMAT, { "layers.2" } },
+    { "llama", "\"num_hidden_layers\": 3", "\"num_hidden_layers\": 2.5", HEARTH_E_FORMAT, { "num_hidden_layers", "whole" } },
+    { "llama", "\"num_hidden_layers\": 3", "\"num_hidden_layers\": 1000000000000", HEARTH_E_FORMAT, { "num_hidden_layers" } },
+    { "llama", "\"num_hidden_layers\": 3,", "", HEARTH_E_FORMAT, { "num_hidden_layers" } },
+    { "llama", "\"hidden_size\": 32", "\"hidden_size\": 64", HEARTH_E_FORMAT, { "32", "64" } },
+    { "llama", "\"hidden_size\": 32", "\"hidden_size\": \"32\"", HEARTH_E_FORMAT, { "hidden_size" } },
+    { "llama", "\"hidden_size\": 32", "\"hidden_size\": -32", HEARTH_E_FORMAT, { "hidden_size", "-32" } },
+    { "llama", "\"intermediate_size\": 88", "\"intermediate_size\": 96", HEARTH_E_FORMAT, { "88", "96" } },
+    { "llama", "\"vocab_size\": 512", "\"vocab_size\": 513", HEARTH_E_FORMAT, { "512", "513" } },
+    { "llama", "\"num_key_value_heads\": 4", "\"num_key_value_heads\": 2", HEARTH_E_FORMAT, { "32", "16" } },
+    { "llama", "\"num_key_value_heads\": 4", "\"num_key_value_heads\": 3", HEARTH_E_FORMAT, { "4", "3" } },
+    { "llama", "\"head_dim\": 8", "\"head_dim\": 16", HEARTH_E_FORMAT, { "32", "64" } },
+    { "llama", "\"head_dim\": 8", "\"head_dim\": 7", HEARTH_E_FORMAT, { "7" } },
+    { "llama", "\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": NaN", HEARTH_E_FORMAT, { "rms_norm_eps" } },
+    { "llama", "\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": Infinity", HEARTH_E_FORMAT, { "rms_norm_eps" } },
+    { "llama", "\"rope_theta\": 10000.0", "\"rope_theta\": NaN", HEARTH_E_FORMAT, { "rope_theta" } },
+    { "llama", "\"rope_theta\": 10000.0", "\"rope_theta\": -1", HEARTH_E_FORMAT, { "rope_theta" } },
+    { "llama", "\"hidden_act\": \"silu\"", "\"hidden_act\": \"mish\"", HEARTH_E_UNSUPPORTED, { "mish", "hidden_act" } },
+    { "llama", "\"attention_bias\": false", "\"attention_bias\": true", HEARTH_E_FORMAT, { "q_proj.bias" } },
+    { "llama", "\"mlp_bias\": false", "\"mlp_bias\": true", HEARTH_E_FORMAT, { "gate_proj.bias" } },
+    { "llama", "\"mlp_bias\": false", "\"mlp_bias\": 3", HEARTH_E_FORMAT, { "mlp_bias" } },
+    { "llama", "\"model_type\": \"llama\"", "\"model_type\": \"zebra\"", HEARTH_E_UNSUPPORTED, { "zebra", "mixtral" } },
+    { "llama", "\"model_type\": \"llama\",", "", HEARTH_E_FORMAT, { "model_type" } },
+    { "llama", "LlamaForCausalLM", "LlamaForSequenceClassification", HEARTH_E_UNSUPPORTED, { "LlamaForSequenceClassification" } },
+    { "llama", "\"use_cache\": true", "\"quantization_config\": {\"quant_method\": \"gptq\", \"bits\": 4}", HEARTH_E_UNSUPPORTED, { "quantization_config" } },
+    { "llama", "\"use_cache\": true", "\"rope_scaling\": {\"type\": \"spiral\", \"factor\": 2.0}", HEARTH_E_UNSUPPORTED, { "spiral" } },
+    { "llama", "\"use_cache\": true", "\"rope_scaling\": {\"type\": \"linear\"}", HEARTH_E_FORMAT, { "linear", "factor" } },
+    { "llama", "\"use_cache\": true", "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 0.5}", HEARTH_E_FORMAT, { "0.5" } },
+    { "llama", "\"use_cache\": true", "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8.0}", HEARTH_E_FORMAT, { "llama3" } },
+    { "mistral-swa", "\"sliding_window\": 8", "\"sliding_window\": 0", HEARTH_E_FORMAT, { "sliding_window" } },
+    { "mixtral", "\"num_experts_per_tok\": 2", "\"num_experts_per_tok\": 5", HEARTH_E_FORMAT, { "5", "4" } },
+    { "mixtral", "\"num_local_experts\": 4", "\"num_local_experts\": 3", HEARTH_E_FORMAT, { "4", "3" } },
+    { "gpt2", "\"add_cross_attention\": false", "\"add_cross_attention\": true", HEARTH_E_UNSUPPORTED, { "add_cross_attention" } },
+    { "gpt2", "\"n_positions\": 256", "\"n_positions\": 512", HEARTH_E_FORMAT, { "256", "512" } },
+    { "gpt2", "\"n_head\": 4", "\"n_head\": 5", HEARTH_E_FORMAT, { "5", "32" } },
+    { "t5", "\"is_encoder_decoder\": true", "\"is_encoder_decoder\": false", HEARTH_E_UNSUPPORTED, { "is_encoder_decoder" } },
+    { "t5", "\"feed_forward_proj\": \"relu\"", "\"feed_forward_proj\": \"gated-gelu\"", HEARTH_E_FORMAT, { "wi_0" } },
+    { "t5", "\"relative_attention_max_distance\": 32", "\"relative_attention_max_distance\": 3", HEARTH_E_FORMAT, { "3" } },
+    { "rwkv4", "\"attention_hidden_size\": 32", "\"attention_hidden_size\": 48", HEARTH_E_FORMAT, { "32", "48" } },
+    { "llama", NULL, "[1, 2]", HEARTH_E_FORMAT, { NULL } },
+    { "llama", NULL, "{\"model_type\": \"llama\"", HEARTH_E_FORMAT, { NULL } },
+    { "llama", NULL, "", HEARTH_E_FORMAT, { NULL } },
+};
+
+static void contradictions_are_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        const struct refusal *r = &refusals[i];
+        struct hearth_error err = { 0 };
+        int status = open_status(variant(r->name, r->from, r->to), &err);
+        if (status != r->status) fail_msg("%s with %s: %s (%s)", r->name, r->to, hearth_status_name(status), err.text);
+        for (int k = 0; k < 3 && r->says[k]; k++)
+            if (!strstr(err.text, r->says[k])) fail_msg("%s with %s: \"%s\" does not say %s", r->name, r->to, err.text, r->says[k]);
+    }
+}
+
+/* Changes that mean nothing, or the same in another form: the recorded results still come out. */
+static const struct { const char *name, *from, *to; } same[] = {
+    { "llama", "\"use_cache\": true", "\"favourite_colour\": \"green\"" },
+    { "llama", "\"use_cache\": true", "\"rope_scaling\": null" },
+    { "llama", "\"use_cache\": true", "\"sliding_window\": 3" }, /* LlamaConfig has no such key */
+    { "llama", "\"rope_theta\": 10000.0", "\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 10000.0}" },
+    { "llama", "\"torch_dtype\": \"float16\"", "\"dtype\": \"float16\"" },
+    { "llama", "\"head_dim\": 8,", "" },
+    { "llama", "\"num_key_value_heads\": 4,", "" },
+    { "llama", "\"pretraining_tp\": 1", "\"pretraining_tp\": 2" },
+    { "codellama-linear", "\"type\": \"linear\"", "\"rope_type\": \"linear\"" },
+    { "codellama-linear", "\"rope_theta\": 1000000.0,\n  \"rope_scaling\": {", "\"rope_parameters\": {\"rope_theta\": 1e6," },
+    { "llama-yarn", "\"rope_parameters\": {", "\"rope_theta\": 10000.0, \"rope_scaling\": {" },
+    { "llama3", "\"rope_type\": \"llama3\"", "\"type\": \"llama3\"" },
+    { "mixtral", "\"sliding_window\": null", "\"sliding_window\": 100" },
+    { "gpt2", "\"n_inner\": null", "\"n_inner\": 128" },
+    { "gpt2", "\"activation_function\": \"gelu_new\"", "\"activation_function\": \"gelu_pytorch_tanh\"" },
+    { "rwkv4", "\"attention_hidden_size\": 32,", "" },
+    { "rwkv4", "\"intermediate_size\": 128,", "" },
+    { "t5", "\"scale_decoder_outputs\": true,", "" },
+};
+
+static int differs(const char *path)
+{
+    struct hearth_error err = { 0 };
+    const hearth_model_options o = { .size = sizeof o, .threads = 1, .arith = HEARTH_ARITH_F32 };
+    int d = -1;
+    assert_ok(hearth_verify(path, &o, 1e-5, 0, ignore_text, NULL, &d, &err), &err);
+    return d;
+}
+
+static void forms_are_equal(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+        if (differs(variant(same[i].name, same[i].from, same[i].to))) fail_msg("%s with %s differs", same[i].name, same[i].to);
+}
+
+/* Settings that must change the result: a key that is read but not used would pass silently. */
+static const struct { const char *name, *from, *to; } other[] = {
+    { "llama", "\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": 1e-01" },
+    { "llama", "\"hidden_act\": \"silu\"", "\"hidden_act\": \"gelu\"" },
+    { "llama", "\"rope_theta\": 10000.0", "\"rope_theta\": 500.0" },
+    { "llama-yarn", "\"factor\": 8.0", "\"factor\": 16.0" },
+    { "llama-yarn", "\"factor\": 8.0", "\"factor\": 8.0, \"attention_factor\": 1.5" },
+    { "llama-yarn", "\"factor\": 8.0", "\"factor\": 8.0, \"beta_slow\": 0.01" },
+    { "llama3", "\"low_freq_factor\": 1.0", "\"low_freq_factor\": 2.0" },
+    { "mistral-swa", "\"sliding_window\": 8", "\"sliding_window\": 9" },
+    { "mistral-swa", "\"sliding_window\": 8", "\"sliding_window\": null" },
+    { "mixtral", "\"num_experts_per_tok\": 2", "\"num_experts_per_tok\": 1" },
+    { "mixtral", "\"sliding_window\": null", "\"sliding_window\": 5" },
+    { "gpt2", "\"scale_attn_weights\": true", "\"scale_attn_weights\": false" },
+    { "gpt2", "\"scale_attn_by_inverse_layer_idx\": false", "\"scale_attn_by_inverse_layer_idx\": true" },
+    { "gpt2", "\"activation_function\": \"gelu_new\"", "\"activation_function\": \"relu\"" },
+    { "t5", "\"scale_decoder_outputs\": true", "\"scale_decoder_outputs\": false" },
+    { "t5", "\"relative_attention_max_distance\": 32", "\"relative_attention_max_distance\": 64" },
+    { "rwkv4", "\"layer_norm_epsilon\": 1e-05", "\"layer_norm_epsilon\": 1e-01" },
+};
+
+static void settings_are_used(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++)
+        if (!differs(variant(other[i].name, other[i].from, other[i].to))) fail_msg("%s with %s changes nothing", other[i].name, other[i].to);
+}
+
+/* RWKV's rescaling halves states and branches alike: only the epsilon of the norms can tell. */
+static void rescaling_is_nearly_neutral(void **state)
+{
+    (void)state;
+    struct hearth_error err = { 0 };
+    const hearth_model_options o = { .size = sizeof o, .threads = 1, .arith = HEARTH_ARITH_F32 };
+    int d = -1;
+    const char *path = variant("rwkv4", "\"rescale_every\": 0", "\"rescale_every\": 2");
+    assert_ok(hearth_verify(path, &o, 1e-5, 0, ignore_text, NULL, &d, &err), &err);
+    assert_int_equal(d, 1); /* hidden states are halved */
+}
+
+/* A copy of the llama golden with all tensors in F64: vectors could be read, matrices cannot be multiplied. */
+static void unusable_types_are_named(void **state)
+{
+    (void)state;
+    struct hearth_error err = { 0 };
+    struct buf header, data;
+    buf_init(&header, 1 << 20);
+    buf_init(&data, 1 << 22);
+    char *folder = strdup(variant("llama", "\"use_cache\": true", "\"use_cache\": false"));
+    struct container *c = golden_open(folder);
+    for (uint64_t i = 0; i < c->n_tensor; i++) {
+        const struct file_tensor *t = &c->tensor[i];
+        const size_t from = data.n, n = t->n_bytes / 2;
+        for (size_t k = 0; k < n; k++) buf_put(&data, &(double){ 0.5 }, sizeof(double));
+        buf_printf(&header, "%s\"%.*s\":{\"dtype\":\"F64\",\"shape\":[%llu", i ? "," : "{", (int)t->name.n, t->name.p, (unsigned long long)t->dim[0]);
+        if (t->rank == 2) buf_printf(&header, ",%llu", (unsigned long long)t->dim[1]);
+        buf_printf(&header, "],\"data_offsets\":[%zu,%zu]}", from, data.n);
+    }
+    buf_char(&header, '}');
+    while (header.n % 8) buf_char(&header, ' ');
+    container_close(c);
+    struct buf file;
+    buf_init(&file, 1 << 23);
+    buf_put(&file, &(uint64_t){ header.n }, 8);
+    buf_put(&file, header.p, header.n);
+    buf_put(&file, data.p, data.n);
+    unlink(test_path(folder, "model.safetensors"));
+    write_file(test_path(folder, "model.safetensors"), file.p, file.n);
+    assert_fails(open_status(folder, &err), HEARTH_E_UNSUPPORTED, &err);
+    assert_non_null(strstr(err.text, "F64"));
+    buf_free(&header);
+    buf_free(&data);
+    buf_free(&file);
+    free(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(contradictions_are_refused), cmocka_unit_test(forms_are_equal), cmocka_unit_test(settings_are_used),
+        cmocka_unit_test(rescaling_is_nearly_neutral), cmocka_unit_test(unusable_types_are_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
