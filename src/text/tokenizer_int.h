@@ -210,6 +210,7 @@ struct tokenizer {
     struct arena             arena;
     struct file_map          map;   /* the file, when token texts stay in it */
     struct container        *owned; /* the container, when we opened it ourselves */
+    bool                     in_container; /* token texts stay in the container, which has to outlive us */
     const char              *source;
     const struct model_kind *model;
 
@@ -259,6 +260,7 @@ int tokenizer_json_read(struct tokenizer *t, const char *path, struct hearth_err
 int tokenizer_vocab_read(struct tokenizer *t, const char *vocab, const char *merges, struct hearth_error *err);
 int tokenizer_spm_read(struct tokenizer *t, const char *path, struct hearth_error *err);
 int tokenizer_llama2c_read(struct tokenizer *t, const char *path, int64_t n_vocab, struct hearth_error *err);
+bool tokenizer_llama2c_fits(struct file_map m); /* it has that form, to its last byte */
 int tokenizer_gguf_read(struct tokenizer *t, const struct container *c, struct hearth_error *err);
 
 /* What Hugging Face writes beside a tokenizer file; every field may be absent. Strings live in t's arena. */

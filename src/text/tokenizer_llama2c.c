@@ -21,27 +21,47 @@ static enum token_type token_type(uint32_t id, struct str text)
     return is_byte_token(text) ? TOKEN_BYTE : text.n ? TOKEN_NORMAL : TOKEN_UNUSED;
 }
 
+/* The entry at *at, which moves behind it; false: it is cut off, or longer than the longest. */
+static bool entry_read(struct file_map m, uint64_t *at, struct token *token)
+{
+    if (m.n - *at < ENTRY_BYTES) return false;
+    const uint32_t bits = load_u32(m.p + *at), bytes = load_u32(m.p + *at + 4);
+    float score;
+    memcpy(&score, &bits, sizeof score);
+    *at += ENTRY_BYTES;
+    if (bytes > load_u32(m.p) || bytes > m.n - *at) return false;
+    token->text = (struct str){ (const char *)m.p + *at, bytes };
+    token->score = score;
+    *at += bytes;
+    return true;
+}
+
+static bool header_fits(struct file_map m)
+{
+    return m.n > HEADER_BYTES && load_u32(m.p) > 0 && load_u32(m.p) <= TOKEN_BYTES_MAX;
+}
+
+bool tokenizer_llama2c_fits(struct file_map m)
+{
+    struct token token;
+    if (!header_fits(m)) return false;
+    for (uint64_t at = HEADER_BYTES; at < m.n;)
+        if (!entry_read(m, &at, &token)) return false;
+    return true;
+}
+
 /* n_vocab: tokens to read; -1: all there are. */
 int tokenizer_llama2c_read(struct tokenizer *t, const char *path, int64_t n_vocab, struct hearth_error *err)
 {
     int status = file_map(&t->map, path, err);
     if (status) return status;
-    const uint8_t *p = t->map.p;
-    const uint32_t longest = t->map.n >= HEADER_BYTES ? load_u32(p) : 0;
-    if (longest == 0 || longest > TOKEN_BYTES_MAX) return fail(err, HEARTH_E_FORMAT, "this is no tokenizer.bin of llama2.c");
+    if (!header_fits(t->map)) return fail(err, HEARTH_E_FORMAT, "this is no tokenizer.bin of llama2.c");
     for (uint64_t at = HEADER_BYTES; !status && at < t->map.n && (n_vocab < 0 || t->vocab.n < n_vocab);) {
-        if (t->map.n - at < ENTRY_BYTES) return fail(err, HEARTH_E_FORMAT, "token %u is cut off", t->vocab.n);
-        const uint32_t bits = load_u32(p + at), bytes = load_u32(p + at + 4);
-        float score;
-        memcpy(&score, &bits, sizeof score);
-        at += ENTRY_BYTES;
-        if (bytes > longest || bytes > t->map.n - at)
-            return fail(err, HEARTH_E_FORMAT, "token %u claims %u bytes, which it cannot have", t->vocab.n, bytes);
-        struct token token = { .id = t->vocab.n, .text = { (const char *)p + at, bytes }, .score = score, .scored = true };
+        struct token token = { .id = t->vocab.n, .scored = true };
+        if (!entry_read(t->map, &at, &token)) return fail(err, HEARTH_E_FORMAT, "token %u is cut off or too long", t->vocab.n);
         token.type = token_type(token.id, token.text);
         t->byte_fallback |= token.type == TOKEN_BYTE;
         status = vocab_add(&t->vocab, &token, err);
-        at += bytes;
     }
     if (status) return status;
     if (t->vocab.n < 3 || (n_vocab >= 0 && t->vocab.n != n_vocab))

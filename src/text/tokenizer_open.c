@@ -136,11 +136,16 @@ static bool wraps_text(const struct container *c)
 static int vocab_open(struct tokenizer *t, const struct place *p, struct hearth_error *err)
 {
     struct hf_config h = { .add_bos = -1, .add_eos = -1, .want_added = true };
-    struct buf merges;
+    const size_t stem = strlen(p->path) - strlen("vocab.json"); /* "merges.txt" is as long */
+    struct buf vocab, merges;
+    buf_init(&vocab, PATH_BYTES_MAX);
     buf_init(&merges, PATH_BYTES_MAX);
-    buf_put(&merges, p->path, strlen(p->path) - strlen("vocab.json"));
+    buf_put(&vocab, p->path, stem);
+    buf_puts(&vocab, "vocab.json");
+    buf_put(&merges, p->path, stem);
     buf_puts(&merges, "merges.txt");
-    int status = merges.failed ? fail_memory(err, merges.n, "a path") : tokenizer_vocab_read(t, p->path, merges.p, err);
+    int status = vocab.failed || merges.failed ? fail_memory(err, PATH_BYTES_MAX, "a path") : tokenizer_vocab_read(t, vocab.p, merges.p, err);
+    buf_free(&vocab);
     buf_free(&merges);
     if (status || !p->folder) return status;
     const bool wraps = wraps_text(p->model);
@@ -246,6 +251,7 @@ int tokenizer_open_model(struct tokenizer **out, const struct container *c, stru
     if (container_kv(c, "tokenizer.ggml.model")) {
         struct tokenizer *t = tokenizer_new(err);
         if (!t) return HEARTH_E_MEMORY;
+        t->in_container = true;
         const int status = tokenizer_done(t, tokenizer_gguf_read(t, c, err), c->path, out, err);
         if (!status) t->source = "gguf";
         return status;
@@ -265,65 +271,56 @@ int tokenizer_open_model(struct tokenizer **out, const struct container *c, stru
 
 /* ---- any path */
 
-/* Opens path as a model and takes its tokenizer along with it. */
-static int model_open_own(struct tokenizer **out, const char *path, struct hearth_error *err)
+/* The tokenizer of a container that nobody else holds; it stays open where token texts lie in it. */
+static int container_take(struct tokenizer **out, struct container *c, struct hearth_error *err)
 {
-    struct container *c = NULL;
-    int status = container_open(&c, path, err);
-    if (status) return status;
-    status = tokenizer_open_model(out, c, err);
-    if (status || str_is(str_from((*out)->source), "gguf") == false) container_close(c);
-    else (*out)->owned = c;
+    const int status = tokenizer_open_model(out, c, err);
+    if (!status && (*out)->in_container) (*out)->owned = c;
+    else container_close(c);
     return status;
 }
 
-/* "{": vocab.json when it maps strings to numbers from the start, else a tokenizer.json. */
-static place_open *json_kind_of(struct file_map m, const char *path)
+static bool is_json(struct file_map m)
 {
     struct json j;
-    struct hearth_error ignored;
-    json_init(&j, (struct str){ (const char *)m.p, m.n }, &ignored);
-    if (json_next(&j) != JSON_OBJECT) return NULL;
-    if (path_ends(path, "vocab.json") && json_next(&j) == JSON_KEY && json_next(&j) == JSON_NUMBER) return vocab_open;
-    return json_open;
+    json_init(&j, (struct str){ (const char *)m.p, m.n }, NULL);
+    return json_next(&j) == JSON_OBJECT;
 }
 
-/* The reader for a file by its first bytes; NULL: perhaps a model. */
+/* A protocol buffer whose first field is a short message with a string in front: the first piece. */
+static bool is_sentencepiece(struct file_map m)
+{
+    return m.n > 3 && m.p[0] == 0x0a && m.p[1] < 0x80 && m.p[2] == 0x0a;
+}
+
+/* The reader for a file by its name and bytes; NULL: it must be a model. */
 static int file_sniff(const char *path, place_open **open, struct hearth_error *err)
 {
     struct file_map m;
     const int status = file_map(&m, path, err);
     if (status) return status;
-    *open = json_kind_of(m, path);
-    if (*open || m.n < 12) {
-    } else if (m.p[0] == 0x0a && m.p[1] < 0x80) { /* a protocol buffer that begins with a short field 1 */
-        *open = spm_open;
-    } else if (m.p[1] == 0 && m.p[2] == 0 && m.p[3] == 0 && m.p[0] > 0 && path_ends(path, ".bin") && m.p[9] == 0 && m.p[10] == 0 && m.p[11] == 0 && m.p[8] <= m.p[0]) {
-        *open = llama2c_open;
-    }
+    if (path_ends(path, "vocab.json") || path_ends(path, "merges.txt")) *open = vocab_open;
+    else if (is_json(m)) *open = json_open;
+    else if (is_sentencepiece(m)) *open = spm_open;
+    else if (tokenizer_llama2c_fits(m)) *open = llama2c_open;
     file_unmap(&m);
     return 0;
 }
 
 int tokenizer_open_file(struct tokenizer **out, const char *path, struct hearth_error *err)
 {
-    *out = NULL;
-    const enum file_kind kind = file_kind(path);
+    struct container *c = NULL;
     place_open *open = NULL;
     int status;
-    if (kind == FILE_FOLDER) {
-        struct container *c = NULL;
-        struct hearth_error ignored;
-        if (!container_open(&c, path, &ignored)) { /* its configuration helps, but a tokenizer needs no model */
-            status = tokenizer_open_model(out, c, err);
-            if (status || c == NULL || !str_is(str_from((*out)->source), "gguf")) container_close(c);
-            else (*out)->owned = c;
-            return status;
-        }
+    *out = NULL;
+    if (file_kind(path) == FILE_FOLDER) { /* the configuration of a model helps, but a tokenizer does without */
+        if (!container_open(&c, path, NULL)) return container_take(out, c, err);
         status = folder_open(out, path, NULL, err);
         return status == 1 ? fail(err, HEARTH_E_NOT_FOUND, "%s has no tokenizer.json, tokenizer.model, spiece.model nor vocab.json", path) : status;
     }
     status = file_sniff(path, &open, err);
     if (status) return status;
-    return open ? place_read(out, &(struct place){ .path = path }, open, err) : model_open_own(out, path, err);
+    if (open) return place_read(out, &(struct place){ .path = path }, open, err);
+    status = container_open(&c, path, err);
+    return status ? status : container_take(out, c, err);
 }
