@@ -94,7 +94,7 @@ static const struct weight_name layer_weights[] = {
     { W_expert_down, "model.layers.%d.block_sparse_moe.experts.%e.w2.weight", "blk.%d.ffn_down_exps.weight|blk.%d.ffn_down.%e.weight", WEIGHT_EXPERTS },
 };
 
-static const char *const harmless[] = { "rotary_emb.inv_freq", "rope_factors_", NULL };
+static const char *const harmless[] = { "rotary_emb.inv_freq", NULL };
 
 /* Derived numbers; Hugging Face keeps queries and keys in half-split order, GGUF and llama2.c in pairs. */
 static int finish_shape(struct arch *a, const struct config *c, struct hearth_error *err)
