@@ -87,6 +87,11 @@ int hearth_encode(const hearth_tokenizer *t, const char *text, size_t n_bytes, i
 int hearth_decode(const hearth_tokenizer *t, const int32_t *ids, size_t n, char **text, size_t *n_bytes, hearth_error *err)
 {
     struct buf raw, b;
+    struct tokenizer_info info;
+    tokenizer_info(tokenizer_of(t), &info);
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] < 0 || ids[i] >= info.n_vocab)
+            return fail(err, HEARTH_E_ARG, "token id %d (number %zu) is outside the tokenizer's vocabulary of %d", ids[i], i, info.n_vocab);
     buf_init(&raw, (size_t)1 << 31);
     buf_init(&b, (size_t)1 << 31);
     int status = tokenizer_decode(tokenizer_of(t), ids, n, true, &raw, err);

@@ -45,6 +45,7 @@ static uint32_t score_rank(double score)
     return bits & 1u << 31 ? bits : ~(bits | 1u << 31);
 }
 
+/* Pieces marked unused stay out of it (SentencePiece would join them and take them apart again at the end). */
 static bool piece_joins(const struct tokenizer *t, uint32_t id)
 {
     return t->vocab.type[id] == TOKEN_NORMAL || t->vocab.type[id] == TOKEN_USER;
@@ -57,7 +58,8 @@ static void rank_by_score(const struct encode *e, struct str text, uint32_t i, u
     s->rank = NO_ID;
     if (s->next == end) return;
     const struct symbol *right = &e->symbol[s->next];
-    if (t->user.n && ((s->id != NO_ID && t->vocab.type[s->id] == TOKEN_USER) || (right->id != NO_ID && t->vocab.type[right->id] == TOKEN_USER)))
+    if (t->user.n && ((s->id != NO_ID && t->vocab.type[s->id] == TOKEN_USER) ||
+                      (right->id != NO_ID && t->vocab.type[right->id] == TOKEN_USER)))
         return;
     const size_t to = right->next == end ? text.n : e->symbol[right->next].at;
     const uint32_t id = vocab_find(&t->vocab, str_sub(text, s->at, to));
@@ -112,7 +114,8 @@ static void heap_down(struct encode *e, struct pending p)
 {
     uint64_t at = 0;
     for (;;) {
-        const uint64_t child = at * HEAP_CHILDREN + 1, stop = child + HEAP_CHILDREN < e->n_heap ? child + HEAP_CHILDREN : e->n_heap;
+        const uint64_t child = at * HEAP_CHILDREN + 1,
+                       stop = child + HEAP_CHILDREN < e->n_heap ? child + HEAP_CHILDREN : e->n_heap;
         uint64_t least = child;
         for (uint64_t i = child + 1; i < stop; i++)
             if (pending_less(e->heap[i], e->heap[least])) least = i;

@@ -59,7 +59,8 @@ static void run_byte_level(const struct step *s, struct buf *out, size_t from, b
         if (char_byte(utf8_next(text, &at)) < 0) return;
     size_t n = from;
     for (size_t at = 0; at < text.n;) {
-        const int32_t byte = char_byte(utf8_next(text, &at)); /* at is already behind n: characters are at least as long as bytes */
+        const int32_t byte = char_byte(
+            utf8_next(text, &at)); /* at is already behind n: characters are at least as long as bytes */
         out->p[n++] = (char)byte;
     }
     out->n = n;
@@ -111,7 +112,8 @@ static int make_replace(struct tokenizer *t, const struct step_args *a, struct s
     s->from = a->pattern;
     s->to = a->content;
     const uint64_t growth = a->content.n / a->pattern.n + 1;
-    if (growth * t->decode_growth > 64) return fail(err, HEARTH_E_UNSUPPORTED, "a decoder that makes tokens more than 64 times as long");
+    if (growth * t->decode_growth > 64)
+        return fail(err, HEARTH_E_UNSUPPORTED, "a decoder that makes tokens more than 64 times as long");
     t->decode_growth *= (uint32_t)growth;
     return 0;
 }
@@ -131,9 +133,11 @@ static int make_strip(struct tokenizer *t, const struct step_args *a, struct ste
     s->count = a->start;
     s->right = a->stop > 0;
     if (s->from.n == 0 || a->start < 0 || a->stop < 0) return fail(err, HEARTH_E_FORMAT, "a Strip decoder without content");
-    if (s->right && a->stop != a->start) return fail(err, HEARTH_E_UNSUPPORTED, "a Strip decoder with unequal sides is not known to hearth");
+    if (s->right && a->stop != a->start)
+        return fail(err, HEARTH_E_UNSUPPORTED, "a Strip decoder with unequal sides is not known to hearth");
     if (s->flag && (s->right || s->count > 1))
-        return fail(err, HEARTH_E_UNSUPPORTED, "a Strip decoder that takes more than one character at the beginning is not known to hearth");
+        return fail(err, HEARTH_E_UNSUPPORTED,
+                    "a Strip decoder that takes more than one character at the beginning is not known to hearth");
     return 0;
 }
 
@@ -201,7 +205,8 @@ int decode_add(struct tokenizer *t, const struct step_args *a, struct hearth_err
 /* Control and unknown tokens, and added tokens marked special. */
 static bool id_is_special(const struct tokenizer *t, uint32_t id)
 {
-    if (id < t->vocab.n && t->vocab.offset[id] != NO_ID) return t->vocab.type[id] == TOKEN_CONTROL || t->vocab.type[id] == TOKEN_UNKNOWN;
+    if (id < t->vocab.n && t->vocab.offset[id] != NO_ID)
+        return t->vocab.type[id] == TOKEN_CONTROL || t->vocab.type[id] == TOKEN_UNKNOWN;
     for (uint32_t i = 0; i < t->n_added; i++)
         if (t->added[i].id == id) return t->added[i].special;
     return false;

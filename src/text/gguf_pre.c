@@ -6,7 +6,7 @@
 #define WORD_TAIL    "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 #define UPPER        "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
 #define LOWER        "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
-#define CASED(tail)                                                                                     \
+#define CASED(tail) \
     "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+" tail "|[^\\r\\n\\p{L}\\p{N}]?" UPPER "+" LOWER "*" tail
 
 struct part {
@@ -33,15 +33,22 @@ static const struct part parts_qwen2[PARTS_MAX] = {
     SPLIT(CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" WORD_TAIL), BYTES_ONLY,
 };
 static const struct part parts_qwen35[PARTS_MAX] = {
-    SPLIT(CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" WORD_TAIL), BYTES_ONLY,
+    SPLIT(CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" WORD_TAIL),
+    BYTES_ONLY,
 };
 static const struct part parts_deepseek_coder[PARTS_MAX] = {
-    SPLIT("[\\r\\n]"), SPLIT("\\s?\\p{L}+"), SPLIT("\\s?\\p{P}+"), SPLIT("[\\x{4e00}-\\x{9fa5}\\x{800}-\\x{4e00}\\x{ac00}-\\x{d7ff}]+"),
-    { .type = "Digits", .individual = true }, BYTES_ONLY,
+    SPLIT("[\\r\\n]"),
+    SPLIT("\\s?\\p{L}+"),
+    SPLIT("\\s?\\p{P}+"),
+    SPLIT("[\\x{4e00}-\\x{9fa5}\\x{800}-\\x{4e00}\\x{ac00}-\\x{d7ff}]+"),
+    { .type = "Digits", .individual = true },
+    BYTES_ONLY,
 };
 static const struct part parts_deepseek_v3[PARTS_MAX] = {
-    SPLIT("\\p{N}{1,3}"), SPLIT("[\\x{4e00}-\\x{9fa5}\\x{3040}-\\x{309f}\\x{30a0}-\\x{30ff}]+"),
-    SPLIT("[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*|" WORD_TAIL),
+    SPLIT("\\p{N}{1,3}"),
+    SPLIT("[\\x{4e00}-\\x{9fa5}\\x{3040}-\\x{309f}\\x{30a0}-\\x{30ff}]+"),
+    SPLIT("[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|"
+          " ?[\\p{P}\\p{S}]+[\\r\\n]*|" WORD_TAIL),
     BYTES_ONLY,
 };
 static const struct part parts_tekken[PARTS_MAX] = {
@@ -129,5 +136,6 @@ int gguf_pre_setup(struct tokenizer *t, struct str name, struct str architecture
         *add_bos = rows[i].add_bos;
         return row_apply(t, &rows[i], err);
     }
-    return fail(err, HEARTH_E_UNSUPPORTED, "the pre-tokenizer \"%.*s\" that the file names is not known to hearth", STR_ARG(name));
+    return fail(err, HEARTH_E_UNSUPPORTED, "the pre-tokenizer \"%.*s\" that the file names is not known to hearth",
+                STR_ARG(name));
 }

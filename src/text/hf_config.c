@@ -74,7 +74,8 @@ static int added_tokens_read(struct tokenizer *t, struct json *j, struct hf_conf
         if (kind != JSON_KEY) return HEARTH_E_FORMAT;
         int status = json_keep(t, j, &a.content);
         if (status) return status;
-        if (json_next(j) != JSON_NUMBER || !j->is_int || j->integer < 0 || j->integer > INT32_MAX) return json_fail(j, "an id was expected");
+        if (json_next(j) != JSON_NUMBER || !j->is_int || j->integer < 0 || j->integer > INT32_MAX)
+            return json_fail(j, "an id was expected");
         a.id = (uint32_t)j->integer;
         status = a.content.n ? tokenizer_add_token(t, &a, j->err) : 0;
         if (status) return status;
@@ -91,7 +92,8 @@ static const struct config_file {
     { "added_tokens.json", added_tokens_read },
 };
 
-static int config_file_read(struct tokenizer *t, const struct config_file *f, const char *path, struct hf_config *h, struct hearth_error *err)
+static int config_file_read(struct tokenizer *t, const struct config_file *f, const char *path, struct hf_config *h,
+                            struct hearth_error *err)
 {
     struct file_map m;
     struct json j;

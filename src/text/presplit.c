@@ -76,8 +76,8 @@ static const struct split_behavior behaviors[] = {
     { "MergedWithNext", feed_merged_with_next },
 };
 
-static const struct split_behavior *const isolated = &behaviors[0], *const removed = &behaviors[1], *const contiguous = &behaviors[2],
-                                   *const merged_with_next = &behaviors[4];
+static const struct split_behavior *const isolated = &behaviors[0], *const removed = &behaviors[1],
+                                          *const contiguous = &behaviors[2], *const merged_with_next = &behaviors[4];
 
 static int behavior_find(const struct step_args *a, const struct split_behavior **out, struct hearth_error *err)
 {

@@ -20,14 +20,14 @@ enum {
 #define TIME_FIXED_NS 30000000000u /* for one text, plus TIME_BYTE_NS for each of its bytes */
 #define TIME_BYTE_NS  10000u
 
-/* White_Space as ranges inside a class, and what is left. PCRE2's \s also takes U+180E, which lost that property in Unicode 6.3. */
+/* White_Space as ranges inside a class, and what is left. PCRE2's \s also takes U+180E, which is none since Unicode 6.3. */
 #define SPACE_RANGES "\\x{9}-\\x{d} \\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
-#define OTHER_RANGES                                                                                                     \
-    "\\x{0}-\\x{8}\\x{e}-\\x{1f}!-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}"         \
+#define OTHER_RANGES \
+    "\\x{0}-\\x{8}\\x{e}-\\x{1f}!-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}" \
     "\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}"
 /* Alphabetic, marks, Nd and Pc, and six of Latin-1 that Oniguruma has always taken for word characters. */
-#define WORD_RANGES                                                                                        \
-    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}\\x{24b6}-\\x{24e9}"              \
+#define WORD_RANGES \
+    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}\\x{24b6}-\\x{24e9}" \
     "\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}"
 
 struct regex {
@@ -69,7 +69,8 @@ struct rewrite {
 
 static int rewrite_refuse(struct rewrite *r, const char *what)
 {
-    return fail(r->err, HEARTH_E_UNSUPPORTED, "the regular expression \"%.*s\" uses %s, which hearth does not know", STR_ARG(r->in), what);
+    return fail(r->err, HEARTH_E_UNSUPPORTED, "the regular expression \"%.*s\" uses %s, which hearth does not know",
+                STR_ARG(r->in), what);
 }
 
 /* What an escape letter means outside and inside a class; NULL: not expressible there. */
@@ -241,7 +242,8 @@ static int regex_compile(struct regex *r, struct str source, struct str pattern,
         pcre2_get_error_message(code, text, sizeof text);
         status = code == PCRE2_ERROR_HEAP_FAILED
                      ? fail_memory(err, pattern.n, "a regular expression")
-                     : fail(err, HEARTH_E_UNSUPPORTED, "the regular expression \"%.*s\" is not understood: %s", STR_ARG(source), (char *)text);
+                     : fail(err, HEARTH_E_UNSUPPORTED, "the regular expression \"%.*s\" is not understood: %s", STR_ARG(source),
+                            (char *)text);
         goto done;
     }
     pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE); /* without it the interpreter runs */
@@ -263,7 +265,8 @@ int regex_new(struct regex **out, struct str pattern, bool literal, struct heart
     int status = 0;
     while (!literal && !status && w.at < pattern.n) status = rewrite_one(&w);
     if (!status && w.out.failed) status = fail_memory(err, pattern.n, "a regular expression");
-    if (!status) status = regex_compile(r, pattern, literal ? pattern : (struct str){ w.out.p ? w.out.p : "", w.out.n }, literal, err);
+    if (!status)
+        status = regex_compile(r, pattern, literal ? pattern : (struct str){ w.out.p ? w.out.p : "", w.out.n }, literal, err);
     buf_free(&w.out);
     if (status) {
         regex_free(r);
@@ -325,7 +328,8 @@ int regex_next(const struct regex *r, struct regex_match *m, struct str text, si
     if (n == PCRE2_ERROR_NOMEMORY) return fail_memory(err, text.n, "matching a regular expression");
     if (n < 0) return fail(err, HEARTH_E_UNSUPPORTED, "the tokenizer's regular expression takes too many steps on this text");
     const PCRE2_SIZE *span = pcre2_get_ovector_pointer(m->data);
-    if (span[0] < at || span[1] < span[0]) return fail(err, HEARTH_E_UNSUPPORTED, "the tokenizer's regular expression matches backwards");
+    if (span[0] < at || span[1] < span[0])
+        return fail(err, HEARTH_E_UNSUPPORTED, "the tokenizer's regular expression matches backwards");
     *begin = span[0];
     *end = span[1];
     return 1;

@@ -162,8 +162,11 @@ int tokenizer_spm_read(struct tokenizer *t, const char *path, struct hearth_erro
     if (!status) status = vocab_index(&t->vocab, err);
     if (status) return status;
     t->model = model_of(m.type);
-    if (!t->model) return fail(err, HEARTH_E_UNSUPPORTED, "SentencePiece models of type %llu are not known to hearth", (unsigned long long)m.type);
-    if (m.suffix_space) return fail(err, HEARTH_E_UNSUPPORTED, "SentencePiece models with spaces as suffixes are not known to hearth");
+    if (!t->model)
+        return fail(err, HEARTH_E_UNSUPPORTED, "SentencePiece models of type %llu are not known to hearth",
+                    (unsigned long long)m.type);
+    if (m.suffix_space)
+        return fail(err, HEARTH_E_UNSUPPORTED, "SentencePiece models with spaces as suffixes are not known to hearth");
     t->byte_fallback = m.byte_fallback;
     t->bos = control_find(t, m.bos);
     t->eos = control_find(t, m.eos);
@@ -173,15 +176,13 @@ int tokenizer_spm_read(struct tokenizer *t, const char *path, struct hearth_erro
 
 /* ---- what the formats share */
 
-static bool filter_user(const struct vocab *v, uint32_t id, const void *arg)
+static bool filter_user(const struct vocab *v, uint32_t id)
 {
-    (void)arg;
     return v->type[id] == TOKEN_USER;
 }
 
-static bool filter_pieces(const struct vocab *v, uint32_t id, const void *arg)
+static bool filter_pieces(const struct vocab *v, uint32_t id)
 {
-    (void)arg;
     return v->type[id] == TOKEN_USER || v->type[id] == TOKEN_NORMAL;
 }
 
@@ -191,7 +192,7 @@ static bool pieces_end_at_space(const struct tokenizer *t)
     for (uint32_t id = 0; id < t->vocab.n; id++) {
         const struct str text = vocab_text(&t->vocab, id);
         size_t at = 0;
-        if (!filter_pieces(&t->vocab, id, NULL)) continue;
+        if (!filter_pieces(&t->vocab, id)) continue;
         while (str_starts(str_sub(text, at, text.n), t->space)) at += t->space.n;
         for (; at < text.n; at++)
             if (str_starts(str_sub(text, at, text.n), t->space)) return false;
@@ -220,8 +221,8 @@ int spm_setup(struct tokenizer *t, const struct spm_options *o, struct hearth_er
     t->decode_trims = o->remove_extra;
     scores_range(t);
     t->cut_at_space = pieces_end_at_space(t);
-    int status = matcher_build(&t->user, &t->vocab, filter_user, NULL, err);
-    if (!status && t->model == &model_unigram) status = matcher_build(&t->pieces, &t->vocab, filter_pieces, NULL, err);
+    int status = matcher_build(&t->user, &t->vocab, filter_user, err);
+    if (!status && t->model == &model_unigram) status = matcher_build(&t->pieces, &t->vocab, filter_pieces, err);
     step_args_defaults(&a);
     a.type = STR("SentencePiece");
     a.charsmap = o->charsmap;

@@ -171,7 +171,8 @@ static int put_all(struct encode *e, const int32_t *ids, uint32_t n)
 
 int tokenizer_encode(const struct tokenizer *t, struct str text, bool special, struct ids *out, struct hearth_error *err)
 {
-    if (text.n > TEXT_BYTES_MAX) return fail(err, HEARTH_E_ARG, "a text of %zu bytes is too long to encode at once (1 GiB)", text.n);
+    if (text.n > TEXT_BYTES_MAX)
+        return fail(err, HEARTH_E_ARG, "a text of %zu bytes is too long to encode at once (1 GiB)", text.n);
     const size_t before = out->n;
     struct encode e;
     int status = encode_init(&e, t, text.n, out, err);
@@ -188,7 +189,8 @@ int tokenizer_encode(const struct tokenizer *t, struct str text, bool special, s
     return status;
 }
 
-int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special, struct buf *out, struct hearth_error *err)
+int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special, struct buf *out,
+                     struct hearth_error *err)
 {
     bool first = true;
     for (size_t i = 0; i < n; i++) decode_token(t, ids[i], skip_special, &first, out);
@@ -251,6 +253,7 @@ int tokenizer_add_token(struct tokenizer *t, const struct added *a, struct heart
 {
     if (a->content.n == 0 || a->content.n > ADDED_BYTES_MAX || a->id > INT32_MAX)
         return fail(err, HEARTH_E_UNSUPPORTED, "added token %u is %zu bytes long", a->id, a->content.n);
+    if (t->n_added == ADDED_MAX) return fail(err, HEARTH_E_UNSUPPORTED, "more than %d added tokens", ADDED_MAX);
     if (t->n_added == t->added_room) {
         const uint32_t room = t->added_room * 2 + 32;
         struct added *p = mem_resize(t->added, room, sizeof *p);
@@ -268,14 +271,14 @@ int tokenizer_add_token(struct tokenizer *t, const struct added *a, struct heart
 int tokenizer_add_template(struct tokenizer *t, bool after, int32_t id, struct hearth_error *err)
 {
     uint32_t *n = after ? &t->n_after : &t->n_before;
-    if (*n == TEMPLATE_IDS_MAX) return fail(err, HEARTH_E_UNSUPPORTED, "a post-processor adds more than %d tokens", TEMPLATE_IDS_MAX);
+    if (*n == TEMPLATE_IDS_MAX)
+        return fail(err, HEARTH_E_UNSUPPORTED, "a post-processor adds more than %d tokens", TEMPLATE_IDS_MAX);
     (after ? t->after : t->before)[(*n)++] = id;
     return 0;
 }
 
-static bool filter_all(const struct vocab *v, uint32_t id, const void *arg)
+static bool filter_all(const struct vocab *v, uint32_t id)
 {
-    (void)arg;
     return v->offset[id] != NO_ID;
 }
 
@@ -291,7 +294,7 @@ static int added_index(struct tokenizer *t, bool normalized, struct vocab *v, st
         if (!status) status = vocab_add(v, &token, err);
     }
     encode_free(&e);
-    return status ? status : matcher_build(m, v, filter_all, NULL, err);
+    return status ? status : matcher_build(m, v, filter_all, err);
 }
 
 /* "<0x0A>" and, in files without such tokens, nothing. */

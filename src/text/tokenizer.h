@@ -17,7 +17,8 @@ struct ids { /* growing array of token ids */
 void ids_free(struct ids *v);
 
 /* Finds the tokenizer of an opened model: inside the file (GGUF) or beside it (folder: tokenizer.json, tokenizer.model,
- * spiece.model, sentencepiece.bpe.model, vocab.json + merges.txt; llama2.c: tokenizer.bin, tokN.bin beside the file). */
+ * spiece.model, sentencepiece.bpe.model, vocab.json + merges.txt; llama2.c: tokenizer.bin, tokN.bin beside the file). c has
+ * to outlive the tokenizer: the texts of a GGUF's tokens stay where they are. */
 int tokenizer_open_model(struct tokenizer **out, const struct container *c, struct hearth_error *err);
 /* Opens a tokenizer file (or a folder, or a GGUF) itself. */
 int  tokenizer_open_file(struct tokenizer **out, const char *path, struct hearth_error *err);
@@ -37,9 +38,10 @@ void tokenizer_info(const struct tokenizer *t, struct tokenizer_info *out);
  * HEARTH_E_MEMORY, HEARTH_E_ARG. */
 int tokenizer_encode(const struct tokenizer *t, struct str text, bool special, struct ids *out, struct hearth_error *err);
 
-/* The bytes of one id as a streaming decoder needs them. first: nothing was decoded before (SentencePiece drops one leading
- * space there). skip_special: control tokens give nothing. The bytes of one id may be part of a character. */
-int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special, struct buf *out, struct hearth_error *err);
+/* Appends the bytes of a whole text (SentencePiece drops one leading space). skip_special: control tokens give nothing. Bytes
+ * may be malformed, and the last ones part of a character: struct detok (detok.h) makes valid UTF-8, also id by id. */
+int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special, struct buf *out,
+                     struct hearth_error *err);
 
 /* The token with exactly this content ("<|endoftext|>"), or -1. */
 int32_t tokenizer_find(const struct tokenizer *t, struct str content);

@@ -29,7 +29,8 @@ static int array_walk(const struct container *c, const char *key, uint64_t n, st
     const struct kv *kv = container_kv(c, key);
     if (!kv || kv->type != KV_ARRAY) return fail(err, HEARTH_E_FORMAT, "%s is missing or no array", key);
     if (n && kv->array.n != n)
-        return fail(err, HEARTH_E_FORMAT, "%s has %llu entries where there are %llu tokens", key, (unsigned long long)kv->array.n, (unsigned long long)n);
+        return fail(err, HEARTH_E_FORMAT, "%s has %llu entries where there are %llu tokens", key, (unsigned long long)kv->array.n,
+                    (unsigned long long)n);
     kv_iterate(it, c, kv);
     return 0;
 }
@@ -106,7 +107,8 @@ static int roles_read(struct tokenizer *t, const struct container *c, const stru
     t->pad = kv_id(t, c, KEY "padding_token_id", d->pad);
     int status = 0;
     if (kv_flag(c, KEY "add_bos_token", d->add_bos) && t->bos >= 0) status = tokenizer_add_template(t, false, t->bos, err);
-    if (!status && kv_flag(c, KEY "add_eos_token", d->add_eos) && t->eos >= 0) status = tokenizer_add_template(t, true, t->eos, err);
+    if (!status && kv_flag(c, KEY "add_eos_token", d->add_eos) && t->eos >= 0)
+        status = tokenizer_add_template(t, true, t->eos, err);
     return status;
 }
 
@@ -129,7 +131,8 @@ static int spm_read(struct tokenizer *t, const struct container *c, const struct
     o.remove_extra = kv_flag(c, KEY "remove_extra_whitespaces", false);
     const struct kv *map = container_kv(c, KEY "precompiled_charsmap");
     if (!status && map && map->type == KV_ARRAY && map->array.n) {
-        if (map->array.n > t->vocab.longest + (64u << 20)) return fail(err, HEARTH_E_FORMAT, KEY "precompiled_charsmap is too large");
+        if (map->array.n > t->vocab.longest + (64u << 20))
+            return fail(err, HEARTH_E_FORMAT, KEY "precompiled_charsmap is too large");
         char *copy = arena_array(&t->arena, map->array.n, 1);
         struct kv_iter it;
         struct kv byte;

@@ -13,6 +13,7 @@
 enum {
     TEXT_BYTES_MAX   = 1 << 30, /* of one text to encode, and of all token texts of one file */
     ADDED_BYTES_MAX  = 1024,    /* longest added token */
+    ADDED_MAX        = 65536,   /* added tokens */
     STEPS_MAX        = 16,      /* normalizer, pre-tokenizer or decoder steps */
     TEMPLATE_IDS_MAX = 64,      /* ids a post-processor may put on one side */
 };
@@ -22,7 +23,8 @@ enum {
 
 /* ---- vocab.c: strings with numbers */
 
-enum token_type { TOKEN_NORMAL = 1, TOKEN_UNKNOWN, TOKEN_CONTROL, TOKEN_USER, TOKEN_UNUSED, TOKEN_BYTE }; /* SentencePiece's numbers */
+/* SentencePiece's numbers. */
+enum token_type { TOKEN_NORMAL = 1, TOKEN_UNKNOWN, TOKEN_CONTROL, TOKEN_USER, TOKEN_UNUSED, TOKEN_BYTE };
 
 struct vocab {
     const char *text;     /* token i is the length[i] bytes at text + offset[i]; in a mapped file, or own.p */
@@ -63,8 +65,8 @@ struct match { /* the texts that begin with the bytes fed so far */
     uint32_t lo, hi, depth;
 };
 
-typedef bool matcher_filter(const struct vocab *v, uint32_t id, const void *arg);
-int      matcher_build(struct matcher *m, const struct vocab *v, matcher_filter *filter, const void *arg, struct hearth_error *err);
+typedef bool matcher_filter(const struct vocab *v, uint32_t id);
+int      matcher_build(struct matcher *m, const struct vocab *v, matcher_filter *filter, struct hearth_error *err);
 void     matcher_free(struct matcher *m);
 bool     match_feed(const struct matcher *m, struct match *s, uint8_t byte); /* false: nothing begins so */
 uint32_t match_id(const struct matcher *m, const struct match *s);           /* the text that is just these bytes, or NO_ID */
@@ -81,7 +83,8 @@ struct merges {
     uint32_t      slots;
 };
 /* left and right are token texts; what they make is left + right without the first `skip` bytes of right. */
-int      merges_add(struct merges *m, const struct vocab *v, struct str left, struct str right, size_t skip, struct hearth_error *err);
+int      merges_add(struct merges *m, const struct vocab *v, struct str left, struct str right, size_t skip,
+                    struct hearth_error *err);
 int      merges_index(struct merges *m, struct hearth_error *err);
 uint32_t merges_find(const struct merges *m, uint32_t left, uint32_t right); /* rank, or NO_ID */
 void     merges_free(struct merges *m);
@@ -218,7 +221,7 @@ struct tokenizer {
     struct merges   merges;
     struct added   *added;
     uint32_t        n_added, added_room;
-    struct vocab    raw_text, normal_text;   /* contents of added tokens matched before and after the normalizer; ids: index in added */
+    struct vocab    raw_text, normal_text;   /* added tokens matched before and after the normalizer; ids: index in added */
     struct matcher  raw_match, normal_match;
     struct steps    normalize, pre, decode;
     int32_t         before[TEMPLATE_IDS_MAX], after[TEMPLATE_IDS_MAX];

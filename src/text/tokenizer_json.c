@@ -188,7 +188,8 @@ static int steps_read(struct tokenizer *t, struct json *j, enum json_kind kind, 
     if (!a.type.p) return json_fail(j, "a step without a type");
     if (!sequence || !str_is(a.type, "Sequence")) status = add(t, &a, j->err);
     if (!status && strange.p)
-        status = fail(j->err, HEARTH_E_UNSUPPORTED, "the option \"%.*s\" of the step \"%.*s\" is not known to hearth", STR_ARG(strange), STR_ARG(a.type));
+        status = fail(j->err, HEARTH_E_UNSUPPORTED, "the option \"%.*s\" of the step \"%.*s\" is not known to hearth",
+                      STR_ARG(strange), STR_ARG(a.type));
     return status;
 }
 
@@ -265,8 +266,10 @@ static int bpe_vocab_read(struct tokenizer *t, struct json *j)
         }
         struct token token = { .text = json_str(j, &scratch), .type = TOKEN_NORMAL, .copy = true };
         kind = json_next(j);
-        if (scratch.failed) status = fail_memory(j->err, scratch.n, "a vocabulary");
-        else if (kind != JSON_NUMBER || !j->is_int || j->integer < 0 || j->integer > INT32_MAX) status = json_fail(j, "a token id was expected");
+        if (scratch.failed)
+            status = fail_memory(j->err, scratch.n, "a vocabulary");
+        else if (kind != JSON_NUMBER || !j->is_int || j->integer < 0 || j->integer > INT32_MAX)
+            status = json_fail(j, "a token id was expected");
         token.id = (uint32_t)j->integer;
         if (!status) status = vocab_add(&t->vocab, &token, j->err);
         pages_drop(t, j, &dropped);
@@ -393,7 +396,8 @@ static int bpe_read(struct tokenizer *t, struct member *m, struct hearth_error *
     if (!status) status = member_string(t, &m[M_PREFIX], &t->prefix);
     if (!status) status = member_string(t, &m[M_SUFFIX], &t->suffix);
     if (status) return status;
-    if (member_is_set(&m[M_DROPOUT])) return fail(err, HEARTH_E_UNSUPPORTED, "a BPE model with dropout encodes at random; set it to null");
+    if (member_is_set(&m[M_DROPOUT]))
+        return fail(err, HEARTH_E_UNSUPPORTED, "a BPE model with dropout encodes at random; set it to null");
     if (t->prefix.n > AFFIX_BYTES_MAX || t->suffix.n > AFFIX_BYTES_MAX)
         return fail(err, HEARTH_E_UNSUPPORTED, "a BPE model with an affix of more than %d bytes", AFFIX_BYTES_MAX);
     if (!m[M_MERGES].value.src.p) return fail(err, HEARTH_E_FORMAT, "a BPE model without merges");
@@ -408,9 +412,8 @@ static int bpe_read(struct tokenizer *t, struct member *m, struct hearth_error *
     return status ? status : unknown_find(t, unk, err);
 }
 
-static bool filter_all(const struct vocab *v, uint32_t id, const void *arg)
+static bool filter_all(const struct vocab *v, uint32_t id)
 {
-    (void)arg;
     return v->offset[id] != NO_ID;
 }
 
@@ -424,7 +427,7 @@ static int unigram_read(struct tokenizer *t, struct member *m, struct hearth_err
     for (uint32_t i = 0; i < pieces; i++)
         if (i == 0 || t->vocab.score[i] < t->score_min) t->score_min = t->vocab.score[i];
     if (!status) status = vocab_index(&t->vocab, err);
-    if (!status) status = matcher_build(&t->pieces, &t->vocab, filter_all, NULL, err);
+    if (!status) status = matcher_build(&t->pieces, &t->vocab, filter_all, err);
     if (!status) status = added_join(t, err);
     struct json j = m[M_UNK_ID].value;
     if (status || !j.src.p || json_next(&j) != JSON_NUMBER) return status;
@@ -468,7 +471,8 @@ struct post {
 static int post_put(struct json *j, struct post *p, bool after, int64_t id)
 {
     uint32_t *n = after ? &p->n_after : &p->n_before;
-    if (*n == TEMPLATE_IDS_MAX) return fail(j->err, HEARTH_E_UNSUPPORTED, "a post-processor adds more than %d tokens", TEMPLATE_IDS_MAX);
+    if (*n == TEMPLATE_IDS_MAX)
+        return fail(j->err, HEARTH_E_UNSUPPORTED, "a post-processor adds more than %d tokens", TEMPLATE_IDS_MAX);
     if (id < 0 || id > INT32_MAX) return json_fail(j, "a post-processor with an id out of range");
     (after ? p->after : p->before)[(*n)++] = (int32_t)id;
     return 0;
@@ -513,10 +517,12 @@ static int post_special(const struct tokenizer *t, const struct member *tokens, 
     }
     buf_free(&scratch);
     struct member ids = { .key = "ids" };
-    if (status || !found || json_next(&j) != JSON_OBJECT || members_find(t, &j, &ids, 1) || !ids.value.src.p || json_next(&ids.value) != JSON_ARRAY)
+    if (status || !found || json_next(&j) != JSON_OBJECT || members_find(t, &j, &ids, 1) || !ids.value.src.p ||
+        json_next(&ids.value) != JSON_ARRAY)
         return json_fail(&j, "a template with a special token that is not explained");
     for (enum json_kind kind; !status && (kind = json_next(&ids.value)) != JSON_ARRAY_END;)
-        status = kind == JSON_NUMBER && ids.value.is_int ? post_put(&ids.value, p, after, ids.value.integer) : json_fail(&ids.value, "an id was expected");
+        status = kind == JSON_NUMBER && ids.value.is_int ? post_put(&ids.value, p, after, ids.value.integer)
+                                                         : json_fail(&ids.value, "an id was expected");
     return status;
 }
 
@@ -528,7 +534,8 @@ static int post_part(struct tokenizer *t, struct json *j, const struct member *t
     if (members_find(t, j, part, 2)) return HEARTH_E_FORMAT;
     const bool text = part[0].value.src.p != NULL;
     struct json value = part[text ? 0 : 1].value;
-    if (!value.src.p || json_next(&value) != JSON_OBJECT || members_find(t, &value, &id, 1)) return json_fail(j, "a part of a template was expected");
+    if (!value.src.p || json_next(&value) != JSON_OBJECT || members_find(t, &value, &id, 1))
+        return json_fail(j, "a part of a template was expected");
     const int status = member_string(t, &id, &name);
     if (status || !text) return status ? status : post_special(t, tokens, name, p, *seen);
     if (!str_is(name, "A") || *seen) return fail(j->err, HEARTH_E_UNSUPPORTED, "a template for one text that uses another");
@@ -541,9 +548,11 @@ static int post_template(struct tokenizer *t, struct member *m, struct post *p, 
     struct json j = m[P_SINGLE].value;
     bool seen = false;
     int status = 0;
-    if (!j.src.p || json_next(&j) != JSON_ARRAY) return fail(err, HEARTH_E_UNSUPPORTED, "a TemplateProcessing without a list of parts");
+    if (!j.src.p || json_next(&j) != JSON_ARRAY)
+        return fail(err, HEARTH_E_UNSUPPORTED, "a TemplateProcessing without a list of parts");
     for (enum json_kind kind; !status && (kind = json_next(&j)) != JSON_ARRAY_END;)
-        status = kind == JSON_OBJECT ? post_part(t, &j, &m[P_TOKENS], p, &seen) : json_fail(&j, "a part of a template was expected");
+        status = kind == JSON_OBJECT ? post_part(t, &j, &m[P_TOKENS], p, &seen)
+                                     : json_fail(&j, "a part of a template was expected");
     if (!status && !seen) status = fail(err, HEARTH_E_UNSUPPORTED, "a template without the text");
     return status;
 }
@@ -626,7 +635,8 @@ int tokenizer_json_read(struct tokenizer *t, const char *path, struct hearth_err
     json_init(&j, (struct str){ (const char *)t->map.p, t->map.n }, err);
     if (json_next(&j) != JSON_OBJECT) return json_fail(&j, "this is no tokenizer.json");
     status = members_find(t, &j, m, T_ALL);
-    if (!status && !m[T_MODEL].value.src.p) status = fail(err, HEARTH_E_FORMAT, "this JSON file has no \"model\", so it is no tokenizer.json");
+    if (!status && !m[T_MODEL].value.src.p)
+        status = fail(err, HEARTH_E_FORMAT, "this JSON file has no \"model\", so it is no tokenizer.json");
     if (!status && m[T_ADDED].value.src.p) status = added_read(t, &m[T_ADDED].value);
     if (!status) status = part_read(t, &m[T_NORMALIZER], normalize_add);
     if (!status) status = part_read(t, &m[T_PRE], pre_add);

@@ -74,15 +74,18 @@ static int template_add(struct tokenizer *t, const struct hf_config *h, bool bos
 /* In a folder the reference recognises the tokens with a role, and control tokens, where they are written in a text. */
 static int roles_recognise(struct tokenizer *t, struct hearth_error *err)
 {
-    int status = 0;
+    bool *known = mem_array(t->vocab.n, sizeof *known);
+    int status = known ? 0 : fail_memory(err, t->vocab.n, "added tokens");
+    for (uint32_t i = 0; i < t->n_added && !status; i++)
+        if (t->added[i].id < t->vocab.n) known[t->added[i].id] = true;
     for (uint32_t id = 0; id < t->vocab.n && !status; id++) {
-        const bool role = (int32_t)id == t->bos || (int32_t)id == t->eos || (int32_t)id == t->unk || (int32_t)id == t->pad;
+        const int32_t i = (int32_t)id;
+        const bool role = i == t->bos || i == t->eos || i == t->unk || i == t->pad;
         const struct added a = { .content = vocab_text(&t->vocab, id), .id = id, .special = true };
-        bool known = false;
-        if (!role && t->vocab.type[id] != TOKEN_CONTROL) continue;
-        for (uint32_t i = 0; i < t->n_added; i++) known |= t->added[i].id == id;
-        if (!known && a.content.n) status = tokenizer_add_token(t, &a, err);
+        if (known[id] || a.content.n == 0 || (!role && t->vocab.type[id] != TOKEN_CONTROL)) continue;
+        status = tokenizer_add_token(t, &a, err);
     }
+    mem_free(known);
     return status;
 }
 
@@ -114,7 +117,8 @@ static int spm_open(struct tokenizer *t, const struct place *p, struct hearth_er
 {
     struct hf_config h = { .add_bos = -1, .add_eos = -1, .want_added = true };
     if (path_ends(p->path, "sentencepiece.bpe.model"))
-        return fail(err, HEARTH_E_UNSUPPORTED, "sentencepiece.bpe.model (XLM-R, XGLM, M2M) renumbers its pieces; hearth does not know how yet");
+        return fail(err, HEARTH_E_UNSUPPORTED,
+                    "sentencepiece.bpe.model (XLM-R, XGLM, M2M) renumbers its pieces; hearth does not know how yet");
     int status = tokenizer_spm_read(t, p->path, err);
     if (!status && p->folder) status = hf_config_read(t, p->folder, &h, err);
     if (status) return status;
@@ -144,7 +148,8 @@ static int vocab_open(struct tokenizer *t, const struct place *p, struct hearth_
     buf_puts(&vocab, "vocab.json");
     buf_put(&merges, p->path, stem);
     buf_puts(&merges, "merges.txt");
-    int status = vocab.failed || merges.failed ? fail_memory(err, PATH_BYTES_MAX, "a path") : tokenizer_vocab_read(t, vocab.p, merges.p, err);
+    int status = vocab.failed || merges.failed ? fail_memory(err, PATH_BYTES_MAX, "a path")
+                                               : tokenizer_vocab_read(t, vocab.p, merges.p, err);
     buf_free(&vocab);
     buf_free(&merges);
     if (status || !p->folder) return status;
@@ -213,13 +218,15 @@ static int beside_llama2c(struct tokenizer **out, const struct container *c, int
     buf_init(&path, PATH_BYTES_MAX);
     for (int i = 0; i < 2 && status; i++) {
         file_join(&path, c->folder, names[i]);
-        if (!path.failed && file_kind(path.p) == FILE_REGULAR) status = place_read(out, &(struct place){ path.p, NULL, c }, llama2c_open, &why);
+        if (!path.failed && file_kind(path.p) == FILE_REGULAR)
+            status = place_read(out, &(struct place){ path.p, NULL, c }, llama2c_open, &why);
     }
     DIR *dir = status ? opendir(c->folder) : NULL;
     for (struct dirent *entry; dir && status && (entry = readdir(dir));) {
         if (!str_starts(str_from(entry->d_name), STR("tok")) || !path_ends(entry->d_name, ".bin")) continue;
         file_join(&path, c->folder, entry->d_name);
-        if (!path.failed && file_kind(path.p) == FILE_REGULAR) status = place_read(out, &(struct place){ path.p, NULL, c }, llama2c_open, &why);
+        if (!path.failed && file_kind(path.p) == FILE_REGULAR)
+            status = place_read(out, &(struct place){ path.p, NULL, c }, llama2c_open, &why);
     }
     if (dir) closedir(dir);
     buf_free(&path);
@@ -260,8 +267,10 @@ int tokenizer_open_model(struct tokenizer **out, const struct container *c, stru
     if (n && n->type == KV_INT) return beside_llama2c(out, c, n->i, err);
     const int status = folder_open(out, c->folder, c, err);
     if (status == 1)
-        return fail(err, HEARTH_E_NOT_FOUND, "the model has no tokenizer: put tokenizer.json, tokenizer.model, spiece.model or vocab.json and merges.txt into %s",
-                    c->folder);
+        return fail(
+            err, HEARTH_E_NOT_FOUND,
+            "the model has no tokenizer: put tokenizer.json, tokenizer.model, spiece.model or vocab.json and merges.txt into %s",
+            c->folder);
     if (status) return status;
     if ((*out)->bos < 0) (*out)->bos = config_id(*out, c, "bos_token_id");
     if ((*out)->eos < 0) (*out)->eos = config_id(*out, c, "eos_token_id");
@@ -316,7 +325,9 @@ int tokenizer_open_file(struct tokenizer **out, const char *path, struct hearth_
     if (file_kind(path) == FILE_FOLDER) { /* the configuration of a model helps, but a tokenizer does without */
         if (!container_open(&c, path, NULL)) return container_take(out, c, err);
         status = folder_open(out, path, NULL, err);
-        return status == 1 ? fail(err, HEARTH_E_NOT_FOUND, "%s has no tokenizer.json, tokenizer.model, spiece.model nor vocab.json", path) : status;
+        return status == 1
+                   ? fail(err, HEARTH_E_NOT_FOUND, "%s has no tokenizer.json, tokenizer.model, spiece.model nor vocab.json", path)
+                   : status;
     }
     status = file_sniff(path, &open, err);
     if (status) return status;

@@ -41,7 +41,8 @@ int vocab_add(struct vocab *v, const struct token *token, struct hearth_error *e
     if (token->id / ID_SPARSITY > v->n + ID_FREE / ID_SPARSITY)
         return fail(err, HEARTH_E_FORMAT, "token id %u is far beyond the number of tokens", token->id);
     if (token->text.n > UINT16_MAX) return fail(err, HEARTH_E_FORMAT, "token %u is %zu bytes long", token->id, token->text.n);
-    if (token->scored && !isfinite(token->score)) return fail(err, HEARTH_E_FORMAT, "the score of token %u is no number", token->id);
+    if (token->scored && !isfinite(token->score))
+        return fail(err, HEARTH_E_FORMAT, "the score of token %u is no number", token->id);
     const bool known = token->id < v->n && v->offset[token->id] != NO_ID;
     if (known) return fail(err, HEARTH_E_FORMAT, "token id %u is given twice", token->id);
     if (token->id >= v->n) {
@@ -153,10 +154,10 @@ static uint32_t *order_sort(const struct vocab *v, uint32_t *order, uint32_t *ot
     return order;
 }
 
-int matcher_build(struct matcher *m, const struct vocab *v, matcher_filter *filter, const void *arg, struct hearth_error *err)
+int matcher_build(struct matcher *m, const struct vocab *v, matcher_filter *filter, struct hearth_error *err)
 {
     *m = (struct matcher){ .v = v };
-    for (uint32_t id = 0; id < v->n; id++) m->n += v->length[id] > 0 && filter(v, id, arg);
+    for (uint32_t id = 0; id < v->n; id++) m->n += v->length[id] > 0 && filter(v, id);
     uint32_t *order = mem_array(m->n, sizeof *order), *other = mem_array(m->n, sizeof *other);
     if (!order || !other) {
         mem_free(order);
@@ -165,7 +166,7 @@ int matcher_build(struct matcher *m, const struct vocab *v, matcher_filter *filt
     }
     uint32_t n = 0;
     for (uint32_t id = 0; id < v->n; id++)
-        if (v->length[id] > 0 && filter(v, id, arg)) order[n++] = id;
+        if (v->length[id] > 0 && filter(v, id)) order[n++] = id;
     m->order = order_sort(v, order, other, n);
     mem_free(m->order == order ? other : order);
     uint32_t at = 0;
