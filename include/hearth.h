@@ -129,7 +129,8 @@ typedef struct hearth_session_options {
     size_t                 size;
     int32_t                sequences; /* texts side by side; 0: 1 */
     int32_t                context;   /* tokens each may hold; 0: what the model was made for */
-    int32_t                chunk;     /* prompt tokens a step takes at most; 0: 256. Never changes the result. */
+    int32_t                chunk;     /* prompt tokens a step takes at most; 0: 256, fewer for wide models. Never
+                                      changes the result. */
     enum hearth_cache_type cache;     /* AUTO: f32 with arith f32, else f16 */
 } hearth_session_options;
 

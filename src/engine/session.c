@@ -3,7 +3,9 @@
 
 #define DEFAULT_CONTEXT 2048 /* of models without a length of their own */
 #define DEFAULT_CHUNK   256
+#define MIN_CHUNK       16
 #define MAX_CONTEXT     (1 << 26)
+#define STEP_BYTES      (16 << 20) /* of activations that a step should stay within, when the caller does not choose the chunk */
 
 int32_t session_hard_limit(const struct model *m)
 {
@@ -80,7 +82,8 @@ static int make_inputs(struct hearth_session *s, struct hearth_error *err)
     return 0;
 }
 
-/* Records and plans the largest step without running it, so that later steps find their memory. */
+/* Records and plans the largest step without running it, so that later steps find their memory. (Reserved memory costs nothing
+ * until it is written.) */
 static int reserve_step(struct hearth_session *s, struct hearth_error *err)
 {
     const struct arch *a = &s->model->m->arch;
@@ -106,6 +109,14 @@ static int reserve_step(struct hearth_session *s, struct hearth_error *err)
     return status;
 }
 
+/* Wide models take shorter chunks: the memory of a step grows with its rows. */
+static void shorten_chunk(struct hearth_session *s)
+{
+    if (s->tape->planned_bytes <= STEP_BYTES) return;
+    const int64_t fits = s->chunk * (int64_t)STEP_BYTES / s->tape->planned_bytes;
+    s->chunk = fits > MIN_CHUNK ? (int32_t)fits : s->chunk < MIN_CHUNK ? s->chunk : MIN_CHUNK;
+}
+
 int session_new(hearth_session **out, hearth_model *model, const hearth_session_options *options, bool run_now, struct hearth_error *err)
 {
     hearth_session_options o = { .size = sizeof o };
@@ -120,6 +131,7 @@ int session_new(hearth_session **out, hearth_model *model, const hearth_session_
     if (!status) status = make_sequences(s, err);
     if (!status) status = make_inputs(s, err);
     if (!status && !run_now) status = reserve_step(s, err);
+    if (!status && !o.chunk) shorten_chunk(s);
     if (status) {
         hearth_session_free(s);
         return status;
