@@ -121,6 +121,8 @@ int session_new(hearth_session **out, hearth_model *model, const hearth_session_
 {
     hearth_session_options o = { .size = sizeof o };
     if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+    if (model->m->arch.task == HEARTH_TASK_ENCODER)
+        return fail(err, HEARTH_E_UNSUPPORTED, "a %s model writes no text, and reading pictures is not there yet", model->m->family->name);
     struct hearth_session *s = mem_array(1, sizeof *s);
     if (!s) return fail_memory(err, sizeof *s, "the session");
     s->model = model;

@@ -8,8 +8,8 @@
 #include "ops/ops.h"
 
 /* Ways to mix along the sequence, and to work on one position: rows of the tables in blocks/blocks.c. */
-enum mixer_kind { MIXER_ATTENTION, MIXER_RWKV4, MIXER_COUNT };
-enum ffn_kind { FFN_DENSE, FFN_GATED, FFN_EXPERTS, FFN_RWKV, FFN_COUNT };
+enum mixer_kind { MIXER_ATTENTION, MIXER_LATENT, MIXER_RWKV4, MIXER_MAMBA, MIXER_COUNT };
+enum ffn_kind { FFN_NONE, FFN_DENSE, FFN_GATED, FFN_EXPERTS, FFN_RWKV, FFN_COUNT };
 
 enum norm_kind { NORM_RMS, NORM_LAYER };
 
@@ -45,8 +45,18 @@ struct arch {
     int32_t            n_head, n_kv, key_width, value_width;
     int32_t            ff_width;
     int32_t            n_expert, n_expert_used;
+    int32_t            expert_ff_width;  /* of one expert; 0: ff_width */
+    int32_t            n_shared_expert;  /* experts every token passes, as one of this many times the width */
+    int32_t            dense_layers;     /* first layers that have no experts */
+    int32_t            expert_groups, expert_groups_used; /* experts are chosen among the best groups; 0: among all */
+    bool               expert_sigmoid;   /* scores are sigmoids; else a softmax */
     bool               expert_normalize; /* weights of the chosen experts are divided by their sum */
+    float              expert_scale;     /* of the weights; 0: 1 */
+    int32_t            q_rank, kv_rank;  /* latent attention: widths of the compressed query (0: not compressed) and key/value */
+    int32_t            nope_width, latent_value_width; /* a head's key without its rotary part, and its value */
+    float              latent_eps;       /* of the norms of the compressed forms */
     int32_t            rnn_width;        /* of recurrent mixers */
+    int32_t            n_state, conv_kernel, dt_rank; /* Mamba */
     int32_t            window;           /* tokens a query sees, itself included; 0: all */
     enum mixer_kind    mixer;
     enum ffn_kind      ffn;
@@ -63,6 +73,8 @@ struct arch {
     int32_t            hidden_skip;      /* states before this one are not counted in the reference's hidden.N */
     bool               tied;                     /* head = embeddings when the file has no head of its own */
     bool               qkv_bias, out_bias, ffn_bias; /* bias tensors must be there */
+    int32_t            patch, image_size, channels; /* pictures: square patches of this side instead of tokens; 0: tokens */
+    int32_t            n_label;          /* of a classifier over the first row; 0: none */
     int32_t            bos, eos, start, pad;     /* -1: none */
     int32_t            ends[8], n_ends;          /* tokens that end a text */
 };

@@ -24,8 +24,10 @@ static struct tensor *decoder_layer(struct tape *t, const struct model *m, const
         h = block_norm(t, a, x, l->w.cross_norm, l->w.cross_norm_bias);
         x = op_add(t, x, attention_cross(t, m, l, h));
     }
-    h = block_norm(t, a, x, l->w.ffn_norm, l->w.ffn_norm_bias);
-    x = add_branch(t, l, x, ffn_table[l->ffn].record(t, m, l, h));
+    if (l->ffn != FFN_NONE) {
+        h = block_norm(t, a, x, l->w.ffn_norm, l->w.ffn_norm_bias);
+        x = add_branch(t, l, x, ffn_table[l->ffn].record(t, m, l, h));
+    }
     return l->halve ? op_scale(t, x, 0.5f) : x;
 }
 

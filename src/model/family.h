@@ -20,6 +20,8 @@ struct family {
     const char *const         *harmless;   /* words in names of tensors that files carry and nobody needs */
     /* What the rows cannot say: derived numbers. Runs after the keys; NULL: nothing. */
     int (*finish)(struct arch *a, const struct config *c, struct hearth_error *err);
+    /* Weights that are views of others. Runs on each layer after binding; NULL: nothing. */
+    int (*derive)(const struct arch *a, struct layer_weights *w, struct arena *arena, struct hearth_error *err);
 };
 
 /* Fill the three pairs of a row from arrays. */

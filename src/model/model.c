@@ -11,7 +11,7 @@
 /* GGUF and llama2.c state the vocabulary by the embedding's shape. */
 static int vocabulary_size(struct model *m, struct hearth_error *err)
 {
-    if (m->arch.n_vocab) return 0;
+    if (m->arch.n_vocab || m->arch.patch) return 0;
     const struct file_tensor *f = container_tensor(m->file, "token_embd.weight");
     if (!f || f->rank != 2 || f->dim[0] < 1 || f->dim[0] > 1 << 24)
         return fail(err, HEARTH_E_FORMAT, "%s has no usable tensor token_embd.weight", m->file->path);
@@ -38,15 +38,16 @@ static int read_axes(struct model *m, struct hearth_error *err)
 
 /* ---- weights */
 
+#define TABLE_WIDTH 4096 /* of a table kept as f32 (heads of a bias table, states, kernels): wider ones are not */
+
 static uint64_t vector_room(const struct container *c)
 {
     uint64_t bytes = 0;
     for (uint64_t i = 0; i < c->n_tensor; i++) { /* anything that may be bound as a vector or a small bias table */
         uint64_t n = 1;
         for (int d = 0; d < c->tensor[i].rank; d++) n *= c->tensor[i].dim[d];
-        const bool table = memmem(c->tensor[i].name.p, c->tensor[i].name.n, "relative_attention_bias", 23) || str_ends(c->tensor[i].name, STR("attn_rel_b.weight"));
         const uint64_t last = c->tensor[i].rank ? c->tensor[i].dim[c->tensor[i].rank - 1] : 1;
-        if (n == last || table) bytes += n * sizeof(float) + 64;
+        if (n == last || last <= TABLE_WIDTH) bytes += n * sizeof(float) + 64;
     }
     return bytes + 64;
 }
@@ -55,9 +56,9 @@ static int bind_layers(struct model *m, struct weight_loader *l, struct layer *l
 {
     for (int i = 0; i < n; i++) {
         int status = weights_bind(l, names, n_names, i, &layers[i].w, err);
+        if (!status && m->family->derive) status = m->family->derive(&m->arch, &layers[i].w, &m->arena, err);
         if (status) return status;
     }
-    (void)m;
     return 0;
 }
 
@@ -79,7 +80,7 @@ static int bind_weights(struct model *m, struct hearth_error *err)
     mem_free(l.taken);
     m->parameters = l.parameters;
     m->bytes = l.bytes;
-    if (status || m->w.head) return status;
+    if (status || m->w.head || m->arch.task == HEARTH_TASK_ENCODER) return status;
     if (!m->arch.tied) return fail(err, HEARTH_E_FORMAT, "the model lacks the tensor of its head, and does not say that embeddings serve as head");
     m->w.head = m->w.embed;
     return 0;
@@ -159,7 +160,7 @@ static void fill_layer(const struct model *m, struct layer *l, int i, bool decod
     const struct arch *a = &m->arch;
     l->index = i;
     l->mixer = a->mixer;
-    l->ffn = a->ffn;
+    l->ffn = a->ffn == FFN_EXPERTS && i < a->dense_layers ? FFN_GATED : a->ffn;
     l->group = decoder ? 0 : -1;
     l->group_layer = i;
     l->cross_layer = decoder && m->cross_group >= 0 ? i : -1;

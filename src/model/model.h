@@ -45,6 +45,7 @@ struct step {
     struct tensor *positions;   /* i32 [n]; learned positions only */
     struct tensor *frequencies; /* f32 [sets, part / 2]; rotary only */
     struct tensor *set;         /* i32 [n]: row of frequencies for each row; rotary only */
+    struct tensor *picture;     /* f32 [channels, image_size, image_size], instead of ids; positions count the rows */
     struct tensor *want;        /* i32 [m]: rows whose logits are asked for; NULL: all */
     struct tensor *rope;        /* made from the two above when recording starts */
 };
@@ -52,7 +53,7 @@ struct step {
 /* Records a decoder step; returns logits [m, n_vocab]. */
 struct tensor *decoder_record(struct tape *t, const struct model *m, struct step *s);
 /* Records a whole encode, and for encoder-decoders the writing of every decoder layer's cross keys and values; returns the
- * states [n, width]. */
+ * states [n, width], or the logits of a classifier over the row that is wanted [1, labels]. */
 struct tensor *encoder_record(struct tape *t, const struct model *m, struct step *s);
 
 #endif

@@ -4,17 +4,24 @@
 #include <stdio.h>
 
 enum weight_dim { DIM_ONE, DIM_VOCAB, DIM_CONTEXT, DIM_WIDTH, DIM_QUERY, DIM_KEY, DIM_VALUE, DIM_HEADOUT, DIM_HEADS, DIM_BUCKETS,
-                  DIM_FF, DIM_EXPERTS, DIM_EXPERT_FF, DIM_EXPERT_WIDTH, DIM_RNN, DIM_ROPE, DIM_COUNT };
+                  DIM_FF, DIM_EXPERTS, DIM_EXPERT_FF, DIM_EXPERT_WIDTH, DIM_SHARED_FF, DIM_RNN, DIM_ROPE, DIM_QRANK, DIM_KVRANK, DIM_NOPE,
+                  DIM_LATENTQ, DIM_LATENTKV, DIM_LATENTKVB, DIM_LATENTOUT, DIM_HEAD_KVRANK, DIM_HEAD_VALUE, DIM_MAMBA_IN, DIM_MAMBA_X,
+                  DIM_KERNEL, DIM_DTRANK, DIM_NSTATE, DIM_PATCH, DIM_LABELS, DIM_COUNT };
 
 static const struct {
     const char *name; /* for sentences */
-    bool        stacked; /* one matrix an expert */
+    enum weight_dim stack; /* a matrix for each of these (experts, heads); 0: one matrix */
 } weight_dims[DIM_COUNT] = {
     [DIM_ONE] = { "1" }, [DIM_VOCAB] = { "vocabulary" }, [DIM_CONTEXT] = { "context" }, [DIM_WIDTH] = { "width" },
     [DIM_QUERY] = { "heads * key width" }, [DIM_KEY] = { "kv heads * key width" }, [DIM_VALUE] = { "kv heads * value width" },
     [DIM_HEADOUT] = { "heads * value width" }, [DIM_HEADS] = { "heads" }, [DIM_BUCKETS] = { "buckets" }, [DIM_FF] = { "feed-forward width" },
-    [DIM_EXPERTS] = { "experts" }, [DIM_EXPERT_FF] = { "feed-forward width", true }, [DIM_EXPERT_WIDTH] = { "width", true },
-    [DIM_RNN] = { "recurrent width" }, [DIM_ROPE] = { "half the rotary part" },
+    [DIM_EXPERTS] = { "experts" }, [DIM_EXPERT_FF] = { "width of an expert", DIM_EXPERTS }, [DIM_EXPERT_WIDTH] = { "width", DIM_EXPERTS },
+    [DIM_SHARED_FF] = { "width of the shared experts" }, [DIM_RNN] = { "recurrent width" }, [DIM_ROPE] = { "half the rotary part" },
+    [DIM_QRANK] = { "q_lora_rank" }, [DIM_KVRANK] = { "kv_lora_rank" }, [DIM_NOPE] = { "key width without rotary part" },
+    [DIM_LATENTQ] = { "heads * key width" }, [DIM_LATENTKV] = { "kv_lora_rank + rotary part" }, [DIM_LATENTKVB] = { "heads * (key + value width)" },
+    [DIM_LATENTOUT] = { "heads * value width" }, [DIM_HEAD_KVRANK] = { "kv_lora_rank", DIM_HEADS }, [DIM_HEAD_VALUE] = { "value width", DIM_HEADS },
+    [DIM_MAMBA_IN] = { "twice the inner width" }, [DIM_MAMBA_X] = { "dt rank + twice the state size" }, [DIM_KERNEL] = { "convolution kernel" },
+    [DIM_DTRANK] = { "dt rank" }, [DIM_NSTATE] = { "state size" }, [DIM_PATCH] = { "values of a patch" }, [DIM_LABELS] = { "labels" },
 };
 
 static const struct {
@@ -31,12 +38,18 @@ static const struct {
 
 static int64_t dim_of(const struct arch *a, enum weight_dim d)
 {
+    const int64_t expert_ff = a->expert_ff_width ? a->expert_ff_width : a->ff_width;
     const int64_t values[DIM_COUNT] = {
         [DIM_ONE] = 1, [DIM_VOCAB] = a->n_vocab, [DIM_CONTEXT] = a->context, [DIM_WIDTH] = a->width,
         [DIM_QUERY] = (int64_t)a->n_head * a->key_width, [DIM_KEY] = (int64_t)a->n_kv * a->key_width,
         [DIM_VALUE] = (int64_t)a->n_kv * a->value_width, [DIM_HEADOUT] = (int64_t)a->n_head * a->value_width, [DIM_HEADS] = a->n_head,
-        [DIM_BUCKETS] = a->buckets, [DIM_FF] = a->ff_width, [DIM_EXPERTS] = a->n_expert, [DIM_EXPERT_FF] = a->ff_width,
-        [DIM_EXPERT_WIDTH] = a->width, [DIM_RNN] = a->rnn_width, [DIM_ROPE] = a->rope.part / 2,
+        [DIM_BUCKETS] = a->buckets, [DIM_FF] = a->ff_width, [DIM_EXPERTS] = a->n_expert, [DIM_EXPERT_WIDTH] = a->width,
+        [DIM_EXPERT_FF] = expert_ff, [DIM_SHARED_FF] = (int64_t)a->n_shared_expert * expert_ff, [DIM_RNN] = a->rnn_width, [DIM_ROPE] = a->rope.part / 2,
+        [DIM_QRANK] = a->q_rank, [DIM_KVRANK] = a->kv_rank, [DIM_NOPE] = a->nope_width, [DIM_LATENTKV] = (int64_t)a->kv_rank + a->rope.part,
+        [DIM_LATENTQ] = a->n_head * ((int64_t)a->nope_width + a->rope.part), [DIM_LATENTKVB] = a->n_head * ((int64_t)a->nope_width + a->latent_value_width),
+        [DIM_LATENTOUT] = (int64_t)a->n_head * a->latent_value_width, [DIM_HEAD_KVRANK] = a->kv_rank, [DIM_HEAD_VALUE] = a->latent_value_width,
+        [DIM_MAMBA_IN] = 2 * (int64_t)a->rnn_width, [DIM_MAMBA_X] = (int64_t)a->dt_rank + 2 * (int64_t)a->n_state, [DIM_KERNEL] = a->conv_kernel,
+        [DIM_DTRANK] = a->dt_rank, [DIM_NSTATE] = a->n_state, [DIM_PATCH] = (int64_t)a->channels * a->patch * a->patch, [DIM_LABELS] = a->n_label,
     };
     return values[d];
 }
@@ -76,8 +89,14 @@ static const struct file_tensor *find_tensor(const struct weight_loader *l, cons
 static int check_matrix(const struct file_tensor *f, int64_t rows, int64_t columns, const char *what, struct hearth_error *err)
 {
     uint64_t dim[4], n = 0;
-    for (int i = 0; i < f->rank; i++)
-        if (f->dim[i] != 1 || f->rank - i <= (columns > 1 ? 2 : 1)) dim[n++] = f->dim[i];
+    struct file_tensor flat = *f; /* a convolution that covers its whole input: [out, channels, rows, columns] is a matrix */
+    if (columns > 1 && f->rank == 4 && f->dim[1] * f->dim[2] * f->dim[3] == (uint64_t)columns) {
+        flat.rank = 2;
+        flat.dim[1] = (uint64_t)columns;
+        f = &flat;
+    }
+    for (int i = 0; i < f->rank; i++) /* sizes of 1 between or before the two do not count ([channels, 1, kernel]) */
+        if (f->dim[i] != 1 || (f->rank - i <= (columns > 1 ? 2 : 1) && f->rank <= 2)) dim[n++] = f->dim[i];
     const bool vector = columns == 1 && n == 1;
     if (vector ? dim[0] != (uint64_t)rows : n != 2 || dim[0] != (uint64_t)rows || dim[1] != (uint64_t)columns)
         return fail(err, HEARTH_E_FORMAT, "tensor %.*s is [%llu, %llu], but the configuration (%s) makes it [%lld, %lld]", STR_ARG(f->name),
@@ -138,12 +157,14 @@ static void count_weight(struct weight_loader *l, const struct tensor *t)
     l->bytes += tensor_bytes(t);
 }
 
-/* Experts: one stacked tensor [n_expert, rows, columns], or a tensor each. */
-static int bind_experts(struct weight_loader *l, const char *name, enum weight_id id, int layer, struct tensor **out, struct hearth_error *err)
+/* Experts or heads: one stacked tensor [n, rows, columns], or a tensor each. */
+static int bind_stack(struct weight_loader *l, const char *name, enum weight_id id, int layer, bool optional, struct tensor **out, struct hearth_error *err)
 {
-    const int64_t n = l->arch->n_expert, rows = dim_of(l->arch, weight_table[id].rows), columns = dim_of(l->arch, weight_table[id].columns);
+    const enum weight_dim stack = weight_dims[weight_table[id].rows].stack;
+    const int64_t n = dim_of(l->arch, stack), rows = dim_of(l->arch, weight_table[id].rows), columns = dim_of(l->arch, weight_table[id].columns);
     char text[256];
     const struct file_tensor *first = find_tensor(l, name, layer, 0, text);
+    if (!first && optional) return 0;
     if (!first) return fail(err, HEARTH_E_FORMAT, "the model lacks tensor %s", text);
     struct tensor *t = new_tensor(l, id, layer);
     void **slab = arena_array(l->arena, (uint64_t)n, sizeof *slab);
@@ -152,7 +173,8 @@ static int bind_experts(struct weight_loader *l, const char *name, enum weight_i
     struct file_tensor part = *first;
     if (stacked) {
         if (first->dim[0] != (uint64_t)n)
-            return fail(err, HEARTH_E_FORMAT, "tensor %.*s has %llu experts, the configuration %lld", STR_ARG(first->name), (unsigned long long)first->dim[0], (long long)n);
+            return fail(err, HEARTH_E_FORMAT, "tensor %.*s has %llu %s, the configuration %lld", STR_ARG(first->name), (unsigned long long)first->dim[0],
+                        weight_dims[stack].name, (long long)n);
         part.rank = 2;
         part.dim[0] = first->dim[1];
         part.dim[1] = first->dim[2];
@@ -174,7 +196,11 @@ static int bind_experts(struct weight_loader *l, const char *name, enum weight_i
     return 0;
 }
 
-static bool is_bias_table(enum weight_id id) { return weight_table[id].rows == DIM_BUCKETS; }
+/* Small matrices that ops want as f32: tables of biases, convolution kernels, decays. */
+static bool is_table(enum weight_id id)
+{
+    return weight_table[id].rows == DIM_BUCKETS || weight_table[id].columns == DIM_KERNEL || weight_table[id].columns == DIM_NSTATE;
+}
 
 /* Row `at` of the file's tensor is the first of this field's. */
 static int bind_part(struct weight_loader *l, const struct weight_name *w, const struct file_tensor *f, int64_t at, int layer, struct tensor **out, struct hearth_error *err)
@@ -183,7 +209,7 @@ static int bind_part(struct weight_loader *l, const struct weight_name *w, const
     struct tensor *t = new_tensor(l, w->id, layer);
     if (!t) return fail_memory(err, sizeof *t, "a tensor");
     int status;
-    if (is_bias_table(w->id))
+    if (is_table(w->id))
         status = make_vector(l, t, f, 0, rows * columns, 2, (int64_t[]){ rows, columns }, err);
     else if (columns == 1)
         status = make_vector(l, t, f, at, rows, 1, &rows, err);
@@ -196,14 +222,18 @@ static int bind_part(struct weight_loader *l, const struct weight_name *w, const
 }
 
 /* Whether the configuration says this weight exists: 1 yes, 0 no. */
-static bool is_wanted(const struct arch *a, unsigned flags)
+static bool is_wanted(const struct arch *a, unsigned flags, int layer)
 {
     if ((flags & WEIGHT_QKV_BIAS) && !a->qkv_bias) return false;
     if ((flags & WEIGHT_OUT_BIAS) && !a->out_bias) return false;
     if ((flags & WEIGHT_FFN_BIAS) && !a->ffn_bias) return false;
-    if ((flags & WEIGHT_DENSE) && a->n_expert > 0) return false;
-    if ((flags & WEIGHT_EXPERTS) && a->n_expert == 0) return false;
+    const bool dense = a->n_expert == 0 || layer < a->dense_layers;
+    if ((flags & WEIGHT_DENSE) && !dense) return false;
+    if ((flags & WEIGHT_EXPERTS) && dense) return false;
     if ((flags & WEIGHT_GATED) && a->ffn != FFN_GATED) return false;
+    if ((flags & WEIGHT_SHARED) && !a->n_shared_expert) return false;
+    if ((flags & WEIGHT_QRANK) && !a->q_rank) return false;
+    if ((flags & WEIGHT_NO_QRANK) && a->q_rank) return false;
     return true;
 }
 
@@ -234,9 +264,9 @@ int weights_bind(struct weight_loader *l, const struct weight_name *names, int n
         while (name && i + n < n_names && (l->gguf ? names[i + n].gguf : names[i + n].hf) &&
                strcmp(l->gguf ? names[i + n].gguf : names[i + n].hf, name) == 0)
             n++;
-        if (name && is_wanted(l->arch, names[i].flags)) {
-            if (weight_dims[weight_table[names[i].id].rows].stacked)
-                status = bind_experts(l, name, names[i].id, layer, (struct tensor **)((char *)fields + weight_table[names[i].id].offset), err);
+        if (name && is_wanted(l->arch, names[i].flags, layer)) {
+            if (weight_dims[weight_table[names[i].id].rows].stack)
+                status = bind_stack(l, name, names[i].id, layer, names[i].flags & WEIGHT_OPTIONAL, (struct tensor **)((char *)fields + weight_table[names[i].id].offset), err);
             else
                 status = bind_shared(l, &names[i], n, name, layer, fields, err);
         }

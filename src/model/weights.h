@@ -46,6 +46,9 @@ struct weight_name {
 #define WEIGHT_FFN_BIAS 16u
 #define WEIGHT_DENSE    32u /* only when the model has no experts; likewise: */
 #define WEIGHT_EXPERTS  64u
+#define WEIGHT_SHARED   256u /* only with shared experts */
+#define WEIGHT_QRANK    512u /* only with compressed queries, and only without: */
+#define WEIGHT_NO_QRANK 1024u
 #define WEIGHT_GATED    128u /* only when the feed-forward part is gated */
 
 struct weight_loader {

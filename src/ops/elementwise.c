@@ -17,6 +17,8 @@ static inline float act_relu(float x) { return x > 0.0f ? x : 0.0f; }
 static inline float act_relu2(float x) { const float y = act_relu(x); return y * y; }
 static inline float act_sigmoid(float x) { return 1.0f / (1.0f + vexpf(-x)); }
 static inline float act_silu(float x) { return x / (1.0f + vexpf(-x)); }
+/* log(1 + e^x); x itself from 20 on, as torch has it. */
+static inline float act_softplus(float x) { return x > 20.0f ? x : log1pf(expf(x)); }
 static inline float act_tanh(float x) { return tanhf(x); }
 static inline float act_gelu(float x) { return 0.5f * x * (1.0f + erff(x * 0.70710678118654752440f)); }
 static inline float act_gelu_quick(float x) { return x / (1.0f + vexpf(-1.702f * x)); }
@@ -156,6 +158,28 @@ void mix_run(const struct op_record *r, const struct ragged *g, int64_t begin, i
         float *restrict y = ROW(r->out[0], i);
         const float *a = ROW(r->in[0], i), *b = ROW(r->in[1], i);
         for (int64_t c = 0; c < n; c++) y[c] = a[c] * w[c] + b[c] * (1.0f - w[c]);
+    }
+}
+
+struct tensor *op_concat_(struct tape *t, struct tensor *a, struct tensor *b)
+{
+    if (t->status) return a;
+    int64_t dim[TENSOR_RANK];
+    bool same = op_is_f32(a) && op_is_f32(b) && a->rank == b->rank;
+    for (int i = 0; same && i < a->rank - 1; i++) same = a->dim[i] == b->dim[i];
+    if (!same) return op_shapes(t, "concat", a, b);
+    memcpy(dim, a->dim, sizeof dim);
+    dim[a->rank - 1] += b->dim[b->rank - 1];
+    return op_end(t, op_make(t, OP_CONCAT, a, b, NULL, a->rank, dim));
+}
+
+void concat_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    (void)g;
+    const int64_t na = tensor_width(r->in[0]), nb = tensor_width(r->in[1]);
+    for (int64_t i = begin; i < end; i++) {
+        memcpy(ROW(r->out[0], i), ROW(r->in[0], i), (size_t)na * sizeof(float));
+        memcpy(ROW(r->out[0], i) + na, ROW(r->in[1], i), (size_t)nb * sizeof(float));
     }
 }
 

@@ -73,6 +73,25 @@ void linear_run(const struct op_record *r, const struct ragged *g, int64_t begin
             ROW(r->out[0], j)[i] = (float)dot_reference(w, tensor_row(w, i), ROW(x, j)) + (bias ? bias[i] : 0.0f);
 }
 
+struct tensor *op_heads_(struct tape *t, struct tensor *w, struct tensor *x)
+{
+    if (t->status) return x;
+    if (!is_weight(w) || w->rank != 3 || !op_is_f32(x) || x->rank != 3 || x->dim[1] != w->dim[0] || tensor_width(w) != tensor_width(x))
+        return op_shapes(t, "heads", w, x);
+    return tape_name(op_end(t, op_make(t, OP_HEADS, w, x, NULL, 3, (int64_t[]){ x->dim[0], w->dim[0], w->dim[1] })), w->name, w->index);
+}
+
+int64_t heads_units(const struct op_record *r, const struct ragged *g) { return rows_units(r, g); }
+
+void heads_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    (void)g;
+    const struct tensor *w = r->in[0];
+    for (int64_t u = begin; u < end; u++)
+        for (int64_t i = 0; i < w->dim[1]; i++)
+            ROW(r->out[0], u)[i] = (float)dot_reference(w, tensor_row(w, u % w->dim[0] * w->dim[1] + i), ROW(r->in[1], u));
+}
+
 struct tensor *op_experts_(struct tape *t, struct tensor *w, struct tensor *x, struct tensor *ids)
 {
     if (t->status) return x;

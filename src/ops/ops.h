@@ -36,26 +36,42 @@ const char *activation_name(enum activation a);
  * embed: rows of table [n_table, width] chosen by ids i32 [n] -> [n, width].
  * linear: w [out, in] (or [a, b, in] with out = a * b; or input-major: a view with strides swapped), x [n, in],
  *         bias f32 [out] -> [n, out] = x w^T + bias, named as the weight.
+ * heads:  w [n_head, out, in], x [n, n_head, in] -> [n, n_head, out]: each head has its own matrix.
  * experts: w [n_expert, out, in], x [n, in] or [n, k, in], ids i32 [n, k] -> [n, k, out]; rows by chosen expert. */
 struct tensor *op_embed_(struct tape *t, struct tensor *table, struct tensor *ids);
 struct tensor *op_linear_(struct tape *t, struct tensor *w, struct tensor *x, struct tensor *bias);
+struct tensor *op_heads_(struct tape *t, struct tensor *w, struct tensor *x);
 struct tensor *op_experts_(struct tape *t, struct tensor *w, struct tensor *x, struct tensor *ids);
 
+/* patches.c
+ * patches: picture f32 [channels, height, width] -> [n, channels * side * side]: squares of `side` from left to right, top to
+ *          bottom, each as a convolution kernel lies. */
+struct tensor *op_patches_(struct tape *t, struct tensor *picture, int side);
+
 /* route.c
- * route: logits [n, n_expert] -> *ids i32 [n, k], returns weights [n, k]: softmax over all experts, the k largest (smaller
- *        index first when equal), divided by their sum when `normalize`.
+ * route: see struct. logits [n, n_expert] -> *ids i32 [n, k], returns weights [n, k].
  * combine: x [n, k, width], weights [n, k] -> [n, width]: sum over k, in order. */
-struct tensor *op_route_(struct tape *t, struct tensor *logits, int k, bool normalize, struct tensor **ids);
+struct route {
+    int            k;             /* experts a row; equal scores go to the smaller index */
+    bool           sigmoid;       /* scores are sigmoids; else a softmax over all experts */
+    bool           normalize;     /* weights are divided by their sum */
+    float          scale;         /* of the weights, last */
+    struct tensor *bias;          /* f32 [n_expert], added for choosing only; NULL: none */
+    int            groups, group_k; /* choose among the group_k groups whose two best sum highest; groups <= 1: among all */
+};
+struct tensor *op_route_(struct tape *t, struct tensor *logits, const struct route *how, struct tensor **ids);
 struct tensor *op_combine_(struct tape *t, struct tensor *x, struct tensor *weights);
 
 /* elementwise.c (rank and shape of a kept)
  * add: a + b, b of the same shape or [width]. mul: a * b likewise. scale: a * factor.
+ * concat: a and b side by side along the last dim.
  * mix: a * w + b * (1 - w), w f32 [width]. activate: fn(a), times b when given (gated). rows: x[index[i]] , index i32 [n]. */
 struct tensor *op_add_(struct tape *t, struct tensor *a, struct tensor *b);
 struct tensor *op_mul_(struct tape *t, struct tensor *a, struct tensor *b);
 struct tensor *op_scale_(struct tape *t, struct tensor *a, float factor);
 struct tensor *op_mix_(struct tape *t, struct tensor *a, struct tensor *b, struct tensor *w);
 struct tensor *op_activate_(struct tape *t, enum activation fn, struct tensor *a, struct tensor *b);
+struct tensor *op_concat_(struct tape *t, struct tensor *a, struct tensor *b);
 struct tensor *op_rows_(struct tape *t, struct tensor *x, struct tensor *index);
 
 /* norm.c
@@ -67,7 +83,7 @@ struct tensor *op_layer_norm_(struct tape *t, struct tensor *x, struct tensor *w
 /* rotary.c (Su et al. 2021)
  * rope_table: frequencies f32 [n_set, part / 2], set i32 [n] (which set each row uses), scale: of cos and sin
  *             -> [n, part]: cosines then sines of position * frequency, computed in f32 as the references do.
- * rope: x [n, heads * head_width] -> same; the first `part` values of each head are turned. Pairs (i, i + part / 2), or
+ * rope: x [n, heads * head_width], or a view [n, heads, head_width] -> [n, heads * head_width]; the first `part` values of each head are turned. Pairs (i, i + part / 2), or
  *       (2i, 2i + 1) when `interleaved`. */
 struct tensor *op_rope_table_(struct tape *t, struct tensor *frequencies, struct tensor *set, float scale);
 struct tensor *op_rope_(struct tape *t, struct tensor *x, struct tensor *table, int head_width, bool interleaved);
@@ -89,16 +105,28 @@ struct tensor *op_attention_(struct tape *t, const struct attention *a);
 
 /* recurrent.c; state groups keep f32 per slot: `at` = first float of the op's part in the layer's state.
  * token_shift: the previous row of the same sequence, the stored one for its first row -> [n, width]; stores the last row.
+ * conv_state: causal convolution along each channel (Mamba): w f32 [width, kernel], bias f32 [width] or NULL; the state holds
+ *       the last kernel - 1 rows -> [n, width].
+ * ssm_scan: selective state space (Gu & Dao 2023), x and dt [n, width], b and c [n, n_state] views, a_log f32 [width, n_state],
+ *       d f32 [width]; state h [width, n_state]: h = exp(-exp(a_log) dt) h + dt b x; y = c h + d x -> [n, width].
  * wkv4: RWKV-4's attention-free mixing (Peng et al. 2023), key and value [n, width], decay (as stored, before -exp) and first
  *       f32 [width]; state: numerator, denominator, exponent, each [width] -> [n, width]. */
 struct tensor *op_token_shift_(struct tape *t, struct tensor *x, int group, int group_layer, int at);
+struct tensor *op_conv_state_(struct tape *t, struct tensor *x, struct tensor *w, struct tensor *bias, int group, int group_layer, int at);
+struct scan {
+    struct tensor *x, *dt, *b, *c, *a_log, *d;
+    int            group, group_layer, at;
+};
+struct tensor *op_ssm_scan_(struct tape *t, const struct scan *s);
 struct tensor *op_wkv4_(struct tape *t, struct tensor *key, struct tensor *value, struct tensor *decay, struct tensor *first,
                         int group, int group_layer, int at);
 
 /* Model code calls these, so that a record knows the line that asked for it. */
 #define op_embed(t, ...)       op_embed_(TAPE_HERE(t), __VA_ARGS__)
 #define op_linear(t, ...)      op_linear_(TAPE_HERE(t), __VA_ARGS__)
+#define op_heads(t, ...)       op_heads_(TAPE_HERE(t), __VA_ARGS__)
 #define op_experts(t, ...)     op_experts_(TAPE_HERE(t), __VA_ARGS__)
+#define op_patches(t, ...)     op_patches_(TAPE_HERE(t), __VA_ARGS__)
 #define op_route(t, ...)       op_route_(TAPE_HERE(t), __VA_ARGS__)
 #define op_combine(t, ...)     op_combine_(TAPE_HERE(t), __VA_ARGS__)
 #define op_add(t, ...)         op_add_(TAPE_HERE(t), __VA_ARGS__)
@@ -106,6 +134,7 @@ struct tensor *op_wkv4_(struct tape *t, struct tensor *key, struct tensor *value
 #define op_scale(t, ...)       op_scale_(TAPE_HERE(t), __VA_ARGS__)
 #define op_mix(t, ...)         op_mix_(TAPE_HERE(t), __VA_ARGS__)
 #define op_activate(t, ...)    op_activate_(TAPE_HERE(t), __VA_ARGS__)
+#define op_concat(t, ...)      op_concat_(TAPE_HERE(t), __VA_ARGS__)
 #define op_rows(t, ...)        op_rows_(TAPE_HERE(t), __VA_ARGS__)
 #define op_rms_norm(t, ...)    op_rms_norm_(TAPE_HERE(t), __VA_ARGS__)
 #define op_layer_norm(t, ...)  op_layer_norm_(TAPE_HERE(t), __VA_ARGS__)
@@ -114,6 +143,8 @@ struct tensor *op_wkv4_(struct tape *t, struct tensor *key, struct tensor *value
 #define op_cache_store(t, ...) op_cache_store_(TAPE_HERE(t), __VA_ARGS__)
 #define op_attention(t, ...)   op_attention_(TAPE_HERE(t), __VA_ARGS__)
 #define op_token_shift(t, ...) op_token_shift_(TAPE_HERE(t), __VA_ARGS__)
+#define op_conv_state(t, ...)  op_conv_state_(TAPE_HERE(t), __VA_ARGS__)
+#define op_ssm_scan(t, ...)    op_ssm_scan_(TAPE_HERE(t), __VA_ARGS__)
 #define op_wkv4(t, ...)        op_wkv4_(TAPE_HERE(t), __VA_ARGS__)
 
 #endif

@@ -1,9 +1,9 @@
-/* Ops with a state that runs along a sequence. A unit of work is one sequence (token_shift) or a block of channels of one
- * sequence (wkv4), so rows are walked in order. */
+/* Ops with a state that runs along a sequence. A unit of work is one sequence (token_shift, conv_state) or a block of
+ * channels of one sequence (wkv4, ssm_scan), so rows are walked in order. */
 #include "base/vmath.h"
 #include "ops/ops_int.h"
 
-#define CHANNELS 64 /* of one unit of wkv4 */
+#define CHANNELS 64 /* of one unit */
 
 static bool state_fits(const struct tape *t, int group, int group_layer, int64_t floats)
 {
@@ -39,6 +39,102 @@ void token_shift_run(const struct op_record *r, const struct ragged *g, int64_t 
     }
 }
 
+/* Channels of a sequence are independent: a unit of work is CHANNELS of them. */
+static int64_t channel_blocks(const struct op_record *r) { return (tensor_width(r->out[0]) + CHANNELS - 1) / CHANNELS; }
+
+/* ---- Mamba */
+
+struct tensor *op_conv_state_(struct tape *t, struct tensor *x, struct tensor *w, struct tensor *bias, int group, int group_layer, int at)
+{
+    if (t->status) return x;
+    if (!op_is_f32(x) || x->rank != 2 || !op_is_f32(w) || w->rank != 2 || w->dim[0] != x->dim[1] || w->dim[1] < 1) return op_shapes(t, "conv_state", x, w);
+    if ((bias && !op_is_vector(bias, x->dim[1])) || !state_fits(t, group, group_layer, at + (w->dim[1] - 1) * x->dim[1])) return op_shapes(t, "conv_state", x, bias);
+    struct op_record *r = op_make(t, OP_CONV_STATE, x, w, bias, 2, x->dim);
+    if (r) memcpy(r->p.i, (int32_t[]){ group, group_layer, at }, 3 * sizeof(int32_t));
+    return op_end(t, r);
+}
+
+int64_t conv_state_units(const struct op_record *r, const struct ragged *g)
+{
+    (void)r;
+    return g->n_seq;
+}
+
+/* Row `j` of a sequence's input, counted from its first row of this step; negative ones are in the state [kernel - 1, width]. */
+static const float *conv_input(const struct op_record *r, const struct ragged_seq *s, const float *state, int64_t j)
+{
+    const int64_t width = tensor_width(r->out[0]), kept = r->in[1]->dim[1] - 1;
+    return j < 0 ? state + (kept + j) * width : ROW(r->in[0], s->first + j);
+}
+
+void conv_state_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    const int64_t width = tensor_width(r->out[0]), kernel = r->in[1]->dim[1], kept = kernel - 1;
+    const float *bias = r->in[2] ? r->in[2]->data : NULL;
+    for (int64_t i = begin; i < end; i++) {
+        const struct ragged_seq *s = &g->seq[i];
+        float *state = cache_state(&g->group[r->p.i[0]], s->slot, r->p.i[1]) + r->p.i[2];
+        for (int64_t j = 0; j < s->rows; j++) {
+            float *y = ROW(r->out[0], s->first + j);
+            for (int64_t c = 0; c < width; c++) y[c] = bias ? bias[c] : 0.0f;
+            for (int64_t k = 0; k < kernel; k++) {
+                const float *x = conv_input(r, s, state, j - kept + k);
+                for (int64_t c = 0; c < width; c++) y[c] += ROW(r->in[1], c)[k] * x[c];
+            }
+        }
+        /* oldest first: a row moved down within the state is read before it is overwritten */
+        for (int64_t k = 0; k < kept; k++) memcpy(state + k * width, conv_input(r, s, state, s->rows - kept + k), (size_t)width * sizeof *state);
+    }
+}
+
+struct tensor *op_ssm_scan_(struct tape *t, const struct scan *a)
+{
+    if (t->status) return a->x;
+    const int64_t n = tensor_width(a->x), n_state = tensor_width(a->b);
+    if (!op_is_f32(a->x) || !op_is_f32(a->dt) || a->x->rank != 2 || !tensor_same_shape(a->x, a->dt)) return op_shapes(t, "ssm_scan", a->x, a->dt);
+    if (!op_is_f32(a->b) || !op_is_f32(a->c) || !tensor_same_shape(a->b, a->c) || a->b->dim[0] != a->x->dim[0]) return op_shapes(t, "ssm_scan", a->b, a->c);
+    if (!op_is_f32(a->a_log) || a->a_log->rank != 2 || a->a_log->dim[0] != n || a->a_log->dim[1] != n_state || !op_is_vector(a->d, n))
+        return op_shapes(t, "ssm_scan", a->a_log, a->d);
+    if (!state_fits(t, a->group, a->group_layer, a->at + n * n_state)) return op_shapes(t, "ssm_scan", a->x, NULL);
+    struct op_record *r = op_make(t, OP_SSM_SCAN, a->x, a->dt, a->b, 2, a->x->dim);
+    if (!r) return a->x;
+    r->in[3] = a->c;
+    r->in[4] = a->a_log;
+    r->in[5] = a->d;
+    memcpy(r->p.i, (int32_t[]){ a->group, a->group_layer, a->at }, 3 * sizeof(int32_t));
+    return op_end(t, r);
+}
+
+int64_t ssm_scan_units(const struct op_record *r, const struct ragged *g) { return g->n_seq * channel_blocks(r); }
+
+static float scan_channel(float *restrict h, const float *a_log, float x, float dt, const float *b, const float *c, int64_t n)
+{
+    float y = 0.0f;
+    for (int64_t k = 0; k < n; k++) {
+        h[k] = vexpf(-vexpf(a_log[k]) * dt) * h[k] + dt * b[k] * x;
+        y += h[k] * c[k];
+    }
+    return y;
+}
+
+void ssm_scan_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    const int64_t width = tensor_width(r->out[0]), n_state = r->in[4]->dim[1], blocks = channel_blocks(r);
+    const float *d = r->in[5]->data;
+    for (int64_t u = begin; u < end; u++) {
+        const struct ragged_seq *s = &g->seq[u / blocks];
+        float *state = cache_state(&g->group[r->p.i[0]], s->slot, r->p.i[1]) + r->p.i[2];
+        const int64_t first = u % blocks * CHANNELS, last = first + CHANNELS < width ? first + CHANNELS : width;
+        for (int64_t j = s->first; j < s->first + s->rows; j++)
+            for (int64_t c = first; c < last; c++) {
+                const float x = ROW(r->in[0], j)[c];
+                ROW(r->out[0], j)[c] = scan_channel(state + c * n_state, ROW(r->in[4], c), x, ROW(r->in[1], j)[c], ROW(r->in[2], j), ROW(r->in[3], j), n_state) + d[c] * x;
+            }
+    }
+}
+
+/* ---- RWKV-4 */
+
 struct tensor *op_wkv4_(struct tape *t, struct tensor *key, struct tensor *value, struct tensor *decay, struct tensor *first,
                         int group, int group_layer, int at)
 {
@@ -55,7 +151,6 @@ struct tensor *op_wkv4_(struct tape *t, struct tensor *key, struct tensor *value
     return op_end(t, r);
 }
 
-static int64_t channel_blocks(const struct op_record *r) { return (tensor_width(r->out[0]) + CHANNELS - 1) / CHANNELS; }
 
 int64_t wkv4_units(const struct op_record *r, const struct ragged *g) { return g->n_seq * channel_blocks(r); }
 

@@ -31,14 +31,13 @@ void rope_table_run(const struct op_record *r, const struct ragged *g, int64_t b
 struct tensor *op_rope_(struct tape *t, struct tensor *x, struct tensor *table, int head_width, bool interleaved)
 {
     if (t->status) return x;
-    if (!op_is_f32(x) || x->rank != 2 || !op_is_f32(table) || table->rank != 2 || table->dim[0] != x->dim[0] ||
-        x->dim[1] % head_width != 0 || table->dim[1] > head_width)
+    if (!op_is_f32(x) || x->rank < 2 || !op_is_f32(table) || table->rank != 2 || table->dim[0] != x->dim[0] || table->dim[1] > head_width ||
+        (x->rank == 2 ? x->dim[1] % head_width != 0 : x->dim[2] != head_width))
         return op_shapes(t, "rope", x, table);
-    struct op_record *r = op_make(t, OP_ROPE, x, table, NULL, 2, x->dim);
-    if (r) {
-        r->p.i[0] = head_width;
-        r->p.i[1] = interleaved;
-    }
+    if (x->rank == 2) x = tape_view(t, x, 0, 3, (int64_t[]){ x->dim[0], x->dim[1] / head_width, head_width },
+                                    (int64_t[]){ x->stride[0], head_width * (int64_t)sizeof(float), sizeof(float) });
+    struct op_record *r = op_make(t, OP_ROPE, x, table, NULL, 2, (int64_t[]){ x->dim[0], x->dim[1] * head_width });
+    if (r) r->p.i[0] = interleaved;
     return op_end(t, r);
 }
 
@@ -63,8 +62,8 @@ static void turn_head(float *restrict y, const float *restrict x, const float *c
 void rope_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
 {
     (void)g;
-    const int64_t width = r->p.i[0], n_head = tensor_width(r->out[0]) / width, part = r->in[1]->dim[1];
+    const int64_t n_head = r->in[0]->dim[1], width = r->in[0]->dim[2], part = r->in[1]->dim[1];
     for (int64_t i = begin; i < end; i++)
         for (int64_t h = 0; h < n_head; h++)
-            turn_head(ROW(r->out[0], i) + h * width, ROW(r->in[0], i) + h * width, ROW(r->in[1], i), part, width, r->p.i[1]);
+            turn_head(ROW(r->out[0], i) + h * width, ROW(r->in[0], i * n_head + h), ROW(r->in[1], i), part, width, r->p.i[0]);
 }

@@ -3,10 +3,13 @@
 
 const struct mixer_info mixer_table[MIXER_COUNT] = {
     [MIXER_ATTENTION] = { "attention", attention_mixer, NULL },
+    [MIXER_LATENT]    = { "latent attention", latent_mixer, NULL },
+    [MIXER_MAMBA]     = { "mamba", mamba_mixer, mamba_state_width },
     [MIXER_RWKV4]     = { "rwkv4", rwkv4_mixer, rwkv4_state_width },
 };
 
 const struct ffn_info ffn_table[FFN_COUNT] = {
+    [FFN_NONE]    = { "none", NULL },
     [FFN_DENSE]   = { "dense", ffn_dense },
     [FFN_GATED]   = { "gated", ffn_gated },
     [FFN_EXPERTS] = { "experts", ffn_experts },

@@ -32,6 +32,10 @@ struct tensor *attention_cross(struct tape *t, const struct model *m, const stru
 /* Bias by distance from T5's buckets: table f32 [buckets, heads] -> out [n_head, 2 * distance + 1]. */
 void attention_buckets(const struct arch *a, const float *table, bool bidirectional, float *out);
 
+/* latent_block.c, mamba_block.c */
+mixer_fn latent_mixer, mamba_mixer;
+int64_t  mamba_state_width(const struct arch *a);
+
 /* ffn_block.c */
 ffn_fn ffn_dense, ffn_gated, ffn_experts;
 

@@ -1,0 +1,139 @@
+/* DeepSeek V3 and R1: latent attention, experts in groups with shared ones, first layers dense. DeepSeek-AI 2024. */
+#include "model/family.h"
+#include "model/rope.h"
+
+#include <math.h>
+
+#define AT(field) offsetof(struct arch, field)
+
+static const struct config_key keys[] = {
+    { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
+    { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_REQUIRED },
+    { "num_hidden_layers", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_REQUIRED },
+    { "num_attention_heads", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_REQUIRED },
+    { "intermediate_size", "feed_forward_length", CONFIG_INT, AT(ff_width), 1, 1 << 22, CONFIG_REQUIRED },
+    { "max_position_embeddings", "context_length", CONFIG_INT, AT(context), 1, 1 << 28, CONFIG_GGUF_REQUIRED },
+    { "rms_norm_eps", "attention.layer_norm_rms_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
+    { "hidden_act", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
+    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
+    { "attention_bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 },
+    { "q_lora_rank", "attention.q_lora_rank", CONFIG_INT, AT(q_rank), 1, 1 << 16, 0 },
+    { "kv_lora_rank", "attention.kv_lora_rank", CONFIG_INT, AT(kv_rank), 1, 1 << 16, CONFIG_REQUIRED },
+    { "qk_nope_head_dim", NULL, CONFIG_INT, AT(nope_width), 1, 1024, CONFIG_HF_REQUIRED },
+    { "qk_rope_head_dim", "rope.dimension_count", CONFIG_INT, AT(rope.part), 2, 1024, CONFIG_REQUIRED },
+    { "v_head_dim", "attention.value_length_mla", CONFIG_INT, AT(latent_value_width), 1, 1024, CONFIG_REQUIRED },
+    { NULL, "attention.key_length_mla", CONFIG_INT, AT(key_width), 1, 1024, CONFIG_GGUF_REQUIRED },
+    { "n_routed_experts", "expert_count", CONFIG_INT, AT(n_expert), 1, 4096, CONFIG_REQUIRED },
+    { "num_experts_per_tok", "expert_used_count", CONFIG_INT, AT(n_expert_used), 1, 4096, CONFIG_REQUIRED },
+    { "moe_intermediate_size", "expert_feed_forward_length", CONFIG_INT, AT(expert_ff_width), 1, 1 << 22, CONFIG_REQUIRED },
+    { "n_shared_experts", "expert_shared_count", CONFIG_INT, AT(n_shared_expert), 0, 64, 0 },
+    { "first_k_dense_replace", "leading_dense_block_count", CONFIG_INT, AT(dense_layers), 0, 1024, 0 },
+    { "n_group", "expert_group_count", CONFIG_INT, AT(expert_groups), 0, 4096, 0 },
+    { "topk_group", "expert_group_used_count", CONFIG_INT, AT(expert_groups_used), 0, 4096, 0 },
+    { "norm_topk_prob", "expert_weights_norm", CONFIG_BOOL, AT(expert_normalize), 0, 0, 0 },
+    { "routed_scaling_factor", "expert_weights_scale", CONFIG_FLOAT, AT(expert_scale), 1e-6, 1e6, 0 },
+    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+};
+
+static const struct config_guard guards[] = {
+    { "quantization_config.quant_method", NULL, NULL },
+    { "scoring_func", NULL, "sigmoid" },
+    { "topk_method", NULL, "noaux_tc" },
+    { "moe_layer_freq", NULL, "1" },
+    { NULL, "expert_gating_func", "2" }, /* sigmoid */
+    { NULL, NULL, NULL },
+};
+
+static const struct weight_name model_weights[] = {
+    { W_embed, "model.embed_tokens.weight", "token_embd.weight", 0 },
+    { W_norm, "model.norm.weight", "output_norm.weight", 0 },
+    { W_head, "lm_head.weight", "output.weight", WEIGHT_OPTIONAL },
+};
+
+#define LAYER "model.layers.%d."
+static const struct weight_name layer_weights[] = {
+    { W_mixer_norm, LAYER "input_layernorm.weight", "blk.%d.attn_norm.weight", 0 },
+    { W_latent_q, LAYER "self_attn.q_proj.weight", "blk.%d.attn_q.weight", WEIGHT_NO_QRANK },
+    { W_latent_q_a, LAYER "self_attn.q_a_proj.weight", "blk.%d.attn_q_a.weight", WEIGHT_QRANK },
+    { W_latent_q_a_bias, LAYER "self_attn.q_a_proj.bias", NULL, WEIGHT_QRANK | WEIGHT_QKV_BIAS },
+    { W_latent_q_norm, LAYER "self_attn.q_a_layernorm.weight", "blk.%d.attn_q_a_norm.weight", WEIGHT_QRANK },
+    { W_latent_q_b, LAYER "self_attn.q_b_proj.weight", "blk.%d.attn_q_b.weight", WEIGHT_QRANK },
+    { W_latent_kv_a, LAYER "self_attn.kv_a_proj_with_mqa.weight", "blk.%d.attn_kv_a_mqa.weight", 0 },
+    { W_latent_kv_a_bias, LAYER "self_attn.kv_a_proj_with_mqa.bias", NULL, WEIGHT_QKV_BIAS },
+    { W_latent_kv_norm, LAYER "self_attn.kv_a_layernorm.weight", "blk.%d.attn_kv_a_norm.weight", 0 },
+    { W_latent_kv_b, LAYER "self_attn.kv_b_proj.weight", NULL, 0 },
+    { W_latent_k_b, NULL, "blk.%d.attn_k_b.weight", 0 },
+    { W_latent_v_b, NULL, "blk.%d.attn_v_b.weight", 0 },
+    { W_latent_out, LAYER "self_attn.o_proj.weight", "blk.%d.attn_output.weight", 0 },
+    { W_ffn_norm, LAYER "post_attention_layernorm.weight", "blk.%d.ffn_norm.weight", 0 },
+    { W_ffn_gate, LAYER "mlp.gate_proj.weight", "blk.%d.ffn_gate.weight", WEIGHT_DENSE },
+    { W_ffn_up, LAYER "mlp.up_proj.weight", "blk.%d.ffn_up.weight", WEIGHT_DENSE },
+    { W_ffn_down, LAYER "mlp.down_proj.weight", "blk.%d.ffn_down.weight", WEIGHT_DENSE },
+    { W_router, LAYER "mlp.gate.weight", "blk.%d.ffn_gate_inp.weight", WEIGHT_EXPERTS },
+    { W_router_bias, LAYER "mlp.gate.e_score_correction_bias", "blk.%d.exp_probs_b.bias", WEIGHT_EXPERTS },
+    { W_expert_gate, LAYER "mlp.experts.%e.gate_proj.weight", "blk.%d.ffn_gate_exps.weight", WEIGHT_EXPERTS },
+    { W_expert_up, LAYER "mlp.experts.%e.up_proj.weight", "blk.%d.ffn_up_exps.weight", WEIGHT_EXPERTS },
+    { W_expert_down, LAYER "mlp.experts.%e.down_proj.weight", "blk.%d.ffn_down_exps.weight", WEIGHT_EXPERTS },
+    { W_shared_gate, LAYER "mlp.shared_experts.gate_proj.weight", "blk.%d.ffn_gate_shexp.weight", WEIGHT_EXPERTS | WEIGHT_SHARED },
+    { W_shared_up, LAYER "mlp.shared_experts.up_proj.weight", "blk.%d.ffn_up_shexp.weight", WEIGHT_EXPERTS | WEIGHT_SHARED },
+    { W_shared_down, LAYER "mlp.shared_experts.down_proj.weight", "blk.%d.ffn_down_shexp.weight", WEIGHT_EXPERTS | WEIGHT_SHARED },
+};
+
+static int finish(struct arch *a, const struct config *c, struct hearth_error *err)
+{
+    const int part = a->rope.part;
+    if (c->gguf) a->nope_width = a->key_width - part;
+    if (a->nope_width < 1) return fail(err, HEARTH_E_FORMAT, "keys of %d values have no room beside a rotary part of %d", a->key_width, part);
+    if (a->expert_groups > 1 && a->n_expert % a->expert_groups) return fail(err, HEARTH_E_FORMAT, "%d experts do not fall into %d groups", a->n_expert, a->expert_groups);
+    a->key_width = part; /* for the rotary keys of the configuration: frequencies are those of a head as wide as the part */
+    a->rope.interleaved = true;
+    int status = config_bool(c, "rope_interleave", NULL, true, &a->rope.interleaved, err);
+    if (!status) status = config_rope(c, a, err);
+    if (status) return status;
+    a->attn_scale = 1.0f / sqrtf((float)(a->nope_width + part));
+    if (a->rope.kind != ROPE_DEFAULT && a->rope.mscale_all_dim != 0.0) {
+        const double m = a->rope.factor <= 1.0 ? 1.0 : 0.1 * a->rope.mscale_all_dim * log(a->rope.factor) + 1.0;
+        a->attn_scale *= (float)(m * m);
+    }
+    /* what the cache holds: one head of compressed keys with their rotary part; values are the compressed keys */
+    a->n_kv = 1;
+    a->key_width = a->kv_rank + part;
+    a->value_width = a->kv_rank;
+    return 0;
+}
+
+static struct tensor *view(struct arena *arena, const struct tensor *of, const char *name, int64_t offset, const int64_t *dim, const int64_t *stride)
+{
+    struct tensor *t = arena_array(arena, 1, sizeof *t);
+    if (!t) return NULL;
+    *t = *of;
+    t->name = name;
+    t->rank = 3;
+    memcpy(t->dim, dim, 3 * sizeof *dim);
+    memcpy(t->stride, stride, 3 * sizeof *stride);
+    t->data = (char *)of->data + offset;
+    return t;
+}
+
+/* kv_b holds for each head its key rows, then its value rows, over the compressed form. The key part is used the other way round. */
+static int derive(const struct arch *a, struct layer_weights *w, struct arena *arena, struct hearth_error *err)
+{
+    if (!w->latent_kv_b) return 0;
+    const struct tensor *b = w->latent_kv_b;
+    const int64_t value = b->stride[1], row = b->stride[0], head = (a->nope_width + a->latent_value_width) * row;
+    if (type_of(b->type)->block != 1) return fail(err, HEARTH_E_UNSUPPORTED, "kv_b_proj has block type %s", type_of(b->type)->name);
+    w->latent_k_b = view(arena, b, "latent_k_b", 0, (int64_t[]){ a->n_head, a->kv_rank, a->nope_width }, (int64_t[]){ head, value, row });
+    w->latent_v_b = view(arena, b, "latent_v_b", a->nope_width * row, (int64_t[]){ a->n_head, a->latent_value_width, a->kv_rank }, (int64_t[]){ head, row, value });
+    return w->latent_k_b && w->latent_v_b ? 0 : fail_memory(err, sizeof *b, "a tensor");
+}
+
+const struct family family_deepseek_v3 = {
+    .name = "deepseek_v3", .models = "DeepSeek V3, DeepSeek R1",
+    .hf_types = (const char *const[]){ "deepseek_v3", NULL }, .gguf_archs = (const char *const[]){ "deepseek2", NULL },
+    .heads = (const char *const[]){ "DeepseekV3ForCausalLM", NULL },
+    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_LATENT, .ffn = FFN_EXPERTS, .act = ACT_SILU, .norm = NORM_RMS, .norm_eps = 1e-6f, .latent_eps = 1e-6f,
+                 .position = POSITION_ROTARY, .rope.theta = 10000, .context = 4096, .expert_sigmoid = true, .expert_normalize = true, .expert_scale = 2.5f,
+                 .n_shared_expert = 1, .dense_layers = 3, .expert_groups = 8, .expert_groups_used = 4, .bos = 0, .eos = 1, .start = -1, .pad = -1 },
+    .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .finish = finish, .derive = derive,
+    .harmless = (const char *const[]){ "rotary_emb.inv_freq", NULL },
+};
