@@ -46,6 +46,7 @@ struct step {
     struct tensor *frequencies; /* f32 [sets, part / 2]; rotary only */
     struct tensor *set;         /* i32 [n]: row of frequencies for each row; rotary only */
     struct tensor *picture;     /* f32 [channels, image_size, image_size], instead of ids; positions count the rows */
+    bool           whole;       /* no cache: attention over the step itself, as for training */
     struct tensor *want;        /* i32 [m]: rows whose logits are asked for; NULL: all */
     struct tensor *rope;        /* made from the two above when recording starts */
 };

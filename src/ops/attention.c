@@ -155,3 +155,90 @@ void attention_run(const struct op_record *r, const struct ragged *g, int64_t be
         for (int64_t c = 0; c < vw; c++) y[c] = total > 0.0 ? (float)(sum[c] / total) : 0.0f;
     }
 }
+
+/* ---- gradient, of attention over the step's own keys and values */
+
+void attention_gradient(struct tape *t, const struct op_record *r, struct tensor *dy, struct tensor *din[TAPE_INPUTS])
+{
+    struct tensor *q = r->in[0], *k = r->in[1], *v = r->in[2];
+    if (!k || r->in[3]) {
+        tape_fail(t, HEARTH_E_UNSUPPORTED, "there is no gradient through cached keys or a bias by distance");
+        return;
+    }
+    struct op_record *back = op_make(t, OP_ATTENTION_BACK, q, k, v, 2, (int64_t[]){ q->dim[0], q->dim[1] + k->dim[1] + v->dim[1] });
+    if (!back) return;
+    back->p = r->p;
+    back->in[3] = dy;
+    struct tensor *all = op_end(t, back);
+    din[0] = tape_columns(t, all, 0, q->dim[1]);
+    din[1] = tape_columns(t, all, q->dim[1], k->dim[1]);
+    din[2] = tape_columns(t, all, q->dim[1] + k->dim[1], v->dim[1]);
+}
+
+/* A piece is one kv head of one sequence: its keys' and values' gradients are sums over all queries. */
+int64_t attention_back_units(const struct op_record *r, const struct ragged *g) { return g->n_seq * (int64_t)r->p.i[3]; }
+
+struct attention_back {
+    const struct op_record *r;
+    const struct ragged    *g;
+    int64_t                 kw, vw, q_at, k_at, v_at; /* widths of a head; columns of the output where the head's parts begin */
+    int                     head, kv;
+};
+
+static double dot_f32(const float *a, const float *b, int64_t n)
+{
+    double sum = 0.0;
+    for (int64_t c = 0; c < n; c++) sum += (double)a[c] * (double)b[c];
+    return sum;
+}
+
+/* One query row: with p its softmax, ds = p (dy v - sum of p dy v); dq += ds k, dk += ds q (both scaled), dv += p dy. */
+static void attention_back_row(const struct attention_back *b, const struct ragged_seq *s, int64_t row)
+{
+    const struct op_record *r = b->r;
+    const float *q = ROW(r->in[0], row) + b->head * b->kw, *dy = ROW(r->in[3], row) + b->head * b->vw;
+    const double scale = (double)r->p.f[0];
+    double max = -INFINITY, total = 0.0, mean = 0.0;
+    int32_t from, to;
+    attention_range(r, b->g, row, &from, &to);
+    for (int32_t p = from; p < to; p++) max = fmax(max, scale * dot_f32(q, ROW(r->in[1], s->first + p - s->position) + b->kv * b->kw, b->kw));
+    for (int pass = 0; pass < 2; pass++) /* first the sums, then the gradients */
+        for (int32_t p = from; p < to; p++) {
+            const int64_t j = s->first + p - s->position;
+            const float *k = ROW(r->in[1], j) + b->kv * b->kw, *v = ROW(r->in[2], j) + b->kv * b->vw;
+            const double e = exp(scale * dot_f32(q, k, b->kw) - max), dp = dot_f32(dy, v, b->vw);
+            if (pass == 0) {
+                total += e;
+                mean += e * dp;
+                continue;
+            }
+            const double weight = e / total, ds = scale * weight * (dp - mean / total);
+            float *dq = ROW(r->out[0], row) + b->q_at, *dk = ROW(r->out[0], j) + b->k_at, *dv = ROW(r->out[0], j) + b->v_at;
+            for (int64_t c = 0; c < b->kw; c++) {
+                dq[c] += (float)(ds * (double)k[c]);
+                dk[c] += (float)(ds * (double)q[c]);
+            }
+            for (int64_t c = 0; c < b->vw; c++) dv[c] += (float)(weight * (double)dy[c]);
+        }
+}
+
+void attention_back_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    const int n_head = r->p.i[2], n_kv = r->p.i[3], share = n_head / n_kv;
+    struct attention_back b = { .r = r, .g = g, .kw = tensor_width(r->in[0]) / n_head, .vw = tensor_width(r->in[2]) / n_kv };
+    for (int64_t u = begin; u < end; u++) {
+        const struct ragged_seq *s = &g->seq[u / n_kv];
+        b.kv = (int)(u % n_kv);
+        b.k_at = tensor_width(r->in[0]) + b.kv * b.kw;
+        b.v_at = tensor_width(r->in[0]) + tensor_width(r->in[1]) + b.kv * b.vw;
+        for (int64_t row = s->first; row < s->first + s->rows; row++) {
+            memset(ROW(r->out[0], row) + b.kv * share * b.kw, 0, (size_t)(share * b.kw) * sizeof(float));
+            memset(ROW(r->out[0], row) + b.k_at, 0, (size_t)b.kw * sizeof(float));
+            memset(ROW(r->out[0], row) + b.v_at, 0, (size_t)b.vw * sizeof(float));
+        }
+        for (b.head = b.kv * share; b.head < (b.kv + 1) * share; b.head++) {
+            b.q_at = b.head * b.kw;
+            for (int64_t row = s->first; row < s->first + s->rows; row++) attention_back_row(&b, s, row);
+        }
+    }
+}

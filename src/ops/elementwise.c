@@ -80,6 +80,50 @@ void activate_run(const struct op_record *r, const struct ragged *g, int64_t beg
                        tensor_width(r->out[0]));
 }
 
+/* Slope of the activations that training meets; the others have none yet. */
+static float slope_relu(float x) { return x > 0.0f ? 1.0f : 0.0f; }
+static float slope_silu(float x)
+{
+    const float s = 1.0f / (1.0f + expf(-x));
+    return s * (1.0f + x * (1.0f - s));
+}
+static float slope_gelu(float x)
+{
+    return 0.5f * (1.0f + erff(x * 0.70710678118654752440f)) + x * 0.39894228040143267794f * expf(-0.5f * x * x);
+}
+static float slope_gelu_tanh(float x)
+{
+    const float k = 0.79788456080286535588f, u = tanhf(k * (x + 0.044715f * x * x * x));
+    return 0.5f * (1.0f + u) + 0.5f * x * (1.0f - u * u) * k * (1.0f + 3.0f * 0.044715f * x * x);
+}
+
+static float (*const slopes[ACT_COUNT])(float x) = {
+    [ACT_RELU] = slope_relu, [ACT_SILU] = slope_silu, [ACT_GELU] = slope_gelu, [ACT_GELU_TANH] = slope_gelu_tanh };
+
+void activate_gradient(struct tape *t, const struct op_record *r, struct tensor *dy, struct tensor *din[TAPE_INPUTS])
+{
+    if (!slopes[r->p.i[0]]) {
+        tape_fail(t, HEARTH_E_UNSUPPORTED, "there is no gradient for activation %s", activation_name((enum activation)r->p.i[0]));
+        return;
+    }
+    struct tensor *through = dy;
+    if (r->in[1]) { /* fn(a) * b */
+        din[1] = op_mul_(t, dy, op_activate_(t, (enum activation)r->p.i[0], r->in[0], NULL));
+        through = op_mul_(t, dy, r->in[1]);
+    }
+    if (t->status) return;
+    struct op_record *back = op_make(t, OP_ACTIVATE_BACK, r->in[0], through, NULL, dy->rank, dy->dim);
+    if (back) back->p.i[0] = r->p.i[0];
+    din[0] = op_end(t, back);
+}
+
+void activate_back_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    (void)g;
+    for (int64_t i = begin; i < end; i++)
+        for (int64_t c = 0; c < tensor_width(r->out[0]); c++) ROW(r->out[0], i)[c] = slopes[r->p.i[0]](ROW(r->in[0], i)[c]) * ROW(r->in[1], i)[c];
+}
+
 /* ---- arithmetic */
 
 static struct tensor *binary(struct tape *t, enum op_id id, struct tensor *a, struct tensor *b)
@@ -92,6 +136,12 @@ static struct tensor *binary(struct tape *t, enum op_id id, struct tensor *a, st
 
 struct tensor *op_add_(struct tape *t, struct tensor *a, struct tensor *b) { return binary(t, OP_ADD, a, b); }
 struct tensor *op_mul_(struct tape *t, struct tensor *a, struct tensor *b) { return binary(t, OP_MUL, a, b); }
+
+void add_gradient(struct tape *t, const struct op_record *r, struct tensor *dy, struct tensor *din[TAPE_INPUTS])
+{
+    din[0] = dy;
+    din[1] = r->in[1]->rank == 1 && r->in[0]->rank > 1 ? op_sum_rows_(t, dy) : dy;
+}
 
 /* Row i of b, or its only row. */
 static const float *second_row(const struct op_record *r, int64_t i)

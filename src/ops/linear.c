@@ -118,3 +118,81 @@ void experts_run(const struct op_record *r, const struct ragged *g, int64_t begi
             ROW(r->out[0], p)[i] = (float)dot_reference(w, tensor_row(w, expert * w->dim[1] + i), ROW(x, p / per_row));
     }
 }
+
+/* ---- gradients */
+
+struct tensor *op_transpose_(struct tape *t, struct tensor *x)
+{
+    if (t->status) return x;
+    if (!op_is_f32(x) || x->rank != 2) return op_shapes(t, "transpose", x, NULL);
+    return op_end(t, op_make(t, OP_TRANSPOSE, x, NULL, NULL, 2, (int64_t[]){ x->dim[1], x->dim[0] }));
+}
+
+void transpose_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    (void)g;
+    for (int64_t i = begin; i < end; i++)
+        for (int64_t j = 0; j < r->in[0]->dim[0]; j++) ROW(r->out[0], i)[j] = ROW(r->in[0], j)[i];
+}
+
+struct tensor *op_sum_rows_(struct tape *t, struct tensor *x)
+{
+    if (t->status) return x;
+    if (!op_is_f32(x) || x->rank != 2) return op_shapes(t, "sum_rows", x, NULL);
+    return op_end(t, op_make(t, OP_SUM_ROWS, x, NULL, NULL, 1, &x->dim[1]));
+}
+
+void sum_rows_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    (void)g, (void)begin, (void)end;
+    float *y = r->out[0]->data;
+    for (int64_t c = 0; c < r->out[0]->dim[0]; c++) {
+        double sum = 0.0;
+        for (int64_t i = 0; i < r->in[0]->dim[0]; i++) sum += (double)ROW(r->in[0], i)[c];
+        y[c] = (float)sum;
+    }
+}
+
+struct tensor *op_scatter_rows_(struct tape *t, struct tensor *x, struct tensor *index, int64_t n_rows)
+{
+    if (t->status) return x;
+    if (!op_is_f32(x) || x->rank != 2 || index->type != DTYPE_I32 || index->rank != 1 || index->dim[0] != x->dim[0]) return op_shapes(t, "scatter_rows", x, index);
+    return op_end(t, op_make(t, OP_SCATTER_ROWS, x, index, NULL, 2, (int64_t[]){ n_rows, x->dim[1] }));
+}
+
+void scatter_rows_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    (void)g, (void)begin, (void)end;
+    const int32_t *index = r->in[1]->data;
+    memset(r->out[0]->data, 0, (size_t)tensor_bytes(r->out[0]));
+    for (int64_t i = 0; i < r->in[0]->dim[0]; i++) {
+        if (index[i] < 0 || index[i] >= r->out[0]->dim[0]) continue;
+        float *y = ROW(r->out[0], index[i]);
+        const float *x = ROW(r->in[0], i);
+        for (int64_t c = 0; c < r->out[0]->dim[1]; c++) y[c] += x[c];
+    }
+}
+
+void embed_gradient(struct tape *t, const struct op_record *r, struct tensor *dy, struct tensor *din[TAPE_INPUTS])
+{
+    din[0] = op_scatter_rows_(t, dy, r->in[1], r->in[0]->dim[0]);
+}
+
+/* The matrix turned over: a view. */
+static struct tensor *turned(struct tape *t, struct tensor *x)
+{
+    return tape_view(t, x, 0, 2, (int64_t[]){ x->dim[1], x->dim[0] }, (int64_t[]){ x->stride[1], x->stride[0] });
+}
+
+/* y = x w^T + b: dx = dy w, dw = dy^T x, db = sum of dy. */
+void linear_gradient(struct tape *t, const struct op_record *r, struct tensor *dy, struct tensor *din[TAPE_INPUTS])
+{
+    struct tensor *w = r->in[0], *x = r->in[1];
+    if (w->rank != 2 || type_of(w->type)->block != 1) {
+        tape_fail(t, HEARTH_E_UNSUPPORTED, "there is no gradient for weights %s of type %s", w->name, type_of(w->type)->name);
+        return;
+    }
+    din[0] = op_linear_(t, turned(t, x), op_transpose_(t, dy), NULL);
+    din[1] = op_linear_(t, turned(t, w), dy, NULL);
+    if (r->in[2]) din[2] = op_sum_rows_(t, dy);
+}

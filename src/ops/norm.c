@@ -86,3 +86,34 @@ void layer_norm_run(const struct op_record *r, const struct ragged *g, int64_t b
             for (int64_t c = 0; c < n; c++) y[c] += b[c];
     }
 }
+
+/* With n = (x - mean) / sigma: dx = (g - mean(g) - n mean(g n)) / sigma, g = dy w; dw = sum of dy n; db = sum of dy. */
+void layer_norm_gradient(struct tape *t, const struct op_record *r, struct tensor *dy, struct tensor *din[TAPE_INPUTS])
+{
+    struct tensor *x = r->in[0], *w = r->in[1];
+    struct tensor *n = op_layer_norm_(t, x, NULL, NULL, r->p.f[0]);
+    if (t->status) return;
+    struct op_record *back = op_make(t, OP_LAYER_NORM_BACK, x, w ? op_mul_(t, dy, w) : dy, n, x->rank, x->dim);
+    if (back) back->p.f[0] = r->p.f[0];
+    din[0] = op_end(t, back);
+    if (w) din[1] = op_sum_rows_(t, op_mul_(t, dy, n));
+    if (r->in[2]) din[2] = op_sum_rows_(t, dy);
+}
+
+void layer_norm_back_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    (void)g;
+    const int64_t width = tensor_width(r->out[0]);
+    for (int64_t i = begin; i < end; i++) {
+        const float *x = ROW(r->in[0], i), *dn = ROW(r->in[1], i), *n = ROW(r->in[2], i);
+        const float mean = (float)(sum_values(x, width) / (double)width);
+        const double s = 1.0 / sqrt(sum_squares(x, width, mean) / (double)width + (double)r->p.f[0]);
+        double a = 0.0, b = 0.0;
+        for (int64_t c = 0; c < width; c++) {
+            a += (double)dn[c];
+            b += (double)dn[c] * (double)n[c];
+        }
+        for (int64_t c = 0; c < width; c++)
+            ROW(r->out[0], i)[c] = (float)(s * ((double)dn[c] - a / (double)width - (double)n[c] * b / (double)width));
+    }
+}

@@ -2,10 +2,17 @@
 #include "ops/ops_int.h"
 
 const struct op_info op_table[OP_COUNT] = {
-#define OP(id, name, units, run) { name, units, run },
+#define OP(id, name, units, run, gradient) { name, units, run, gradient },
 #include "ops/ops.def"
 #undef OP
 };
+
+int64_t one_unit(const struct op_record *r, const struct ragged *g)
+{
+    (void)r;
+    (void)g;
+    return 1;
+}
 
 bool op_is_f32(const struct tensor *x)
 {

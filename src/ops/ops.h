@@ -15,10 +15,14 @@ enum op_id {
 typedef int64_t op_units_fn(const struct op_record *r, const struct ragged *g);
 typedef void op_run_fn(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end);
 
+/* dy: gradient of the record's first output. Fills din[i] for the inputs that have one; the tape carries failures. */
+typedef void op_gradient_fn(struct tape *t, const struct op_record *r, struct tensor *dy, struct tensor *din[TAPE_INPUTS]);
+
 struct op_info {
-    const char  *name;
-    op_units_fn *units;
-    op_run_fn   *run;
+    const char     *name;
+    op_units_fn    *units;
+    op_run_fn      *run;
+    op_gradient_fn *gradient;
 };
 extern const struct op_info op_table[OP_COUNT];
 
@@ -121,6 +125,21 @@ struct tensor *op_ssm_scan_(struct tape *t, const struct scan *s);
 struct tensor *op_wkv4_(struct tape *t, struct tensor *key, struct tensor *value, struct tensor *decay, struct tensor *first,
                         int group, int group_layer, int at);
 
+/* loss.c
+ * cross_entropy: logits [n, n_class], labels i32 [n], negative ones are left out -> [1]: mean of -log p(label). */
+struct tensor *op_cross_entropy_(struct tape *t, struct tensor *logits, struct tensor *labels);
+
+/* gradient.c, linear.c: what rules are made of.
+ * transpose: [a, b] -> [b, a]. sum_rows: [n, width] -> [width]. scatter_rows: rows of x added to row index[i] -> [n_rows, width].
+ * The _back ops give the gradient of the op's first input (attention: of q, k and v side by side) from that of its output. */
+struct tensor *op_transpose_(struct tape *t, struct tensor *x);
+struct tensor *op_sum_rows_(struct tape *t, struct tensor *x);
+struct tensor *op_scatter_rows_(struct tape *t, struct tensor *x, struct tensor *index, int64_t n_rows);
+
+/* Appends the reverse walk: from loss f32 [1] back to the tensors `of` (weights or activations); grads[i] has the shape of of[i].
+ * seed f32 [1]: the gradient of the loss itself, 1. */
+int gradient_record(struct tape *t, struct tensor *loss, struct tensor *seed, struct tensor *const *of, int n, struct tensor **grads, struct hearth_error *err);
+
 /* Model code calls these, so that a record knows the line that asked for it. */
 #define op_embed(t, ...)       op_embed_(TAPE_HERE(t), __VA_ARGS__)
 #define op_linear(t, ...)      op_linear_(TAPE_HERE(t), __VA_ARGS__)
@@ -145,6 +164,7 @@ struct tensor *op_wkv4_(struct tape *t, struct tensor *key, struct tensor *value
 #define op_token_shift(t, ...) op_token_shift_(TAPE_HERE(t), __VA_ARGS__)
 #define op_conv_state(t, ...)  op_conv_state_(TAPE_HERE(t), __VA_ARGS__)
 #define op_ssm_scan(t, ...)    op_ssm_scan_(TAPE_HERE(t), __VA_ARGS__)
+#define op_cross_entropy(t, ...) op_cross_entropy_(TAPE_HERE(t), __VA_ARGS__)
 #define op_wkv4(t, ...)        op_wkv4_(TAPE_HERE(t), __VA_ARGS__)
 
 #endif

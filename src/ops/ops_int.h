@@ -4,9 +4,12 @@
 
 #include "ops/ops.h"
 
-#define OP(id, name, units, run) op_units_fn units; op_run_fn run;
+#define OP(id, name, units, run, gradient) op_units_fn units; op_run_fn run;
 #include "ops/ops.def"
 #undef OP
+
+op_gradient_fn embed_gradient, linear_gradient, add_gradient, activate_gradient, layer_norm_gradient, attention_gradient, cross_entropy_gradient;
+op_units_fn one_unit;
 
 /* The tensor's values when it is f32; a check in every op makes sure. */
 #define ROW(x, r) ((float *)tensor_row((x), (r)))

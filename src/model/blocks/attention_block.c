@@ -7,7 +7,7 @@
 struct tensor *attention_mixer(struct tape *t, const struct model *m, const struct layer *l, const struct step *s, struct tensor *x)
 {
     const struct arch *a = &m->arch;
-    const bool cached = l->group >= 0;
+    const bool cached = l->group >= 0 && !s->whole;
     struct tensor *q = op_linear(t, l->w.attn_q, x, l->w.attn_q_bias);
     struct tensor *k = op_linear(t, l->w.attn_k, x, l->w.attn_k_bias);
     struct tensor *v = op_linear(t, l->w.attn_v, x, l->w.attn_v_bias);
@@ -17,8 +17,8 @@ struct tensor *attention_mixer(struct tape *t, const struct model *m, const stru
     }
     if (cached) op_cache_store(t, l->group, l->group_layer, k, v);
     struct tensor *y = op_attention(t, &(struct attention){
-        .q = q, .k = cached ? NULL : k, .v = cached ? NULL : v, .bias = cached ? m->buckets : m->encoder_buckets,
-        .group = l->group, .group_layer = l->group_layer, .n_head = a->n_head, .n_kv = a->n_kv, .scale = l->attn_scale, .causal = cached });
+        .q = q, .k = cached ? NULL : k, .v = cached ? NULL : v, .bias = l->group >= 0 ? m->buckets : m->encoder_buckets,
+        .group = l->group, .group_layer = l->group_layer, .n_head = a->n_head, .n_kv = a->n_kv, .scale = l->attn_scale, .causal = l->group >= 0 });
     return op_linear(t, l->w.attn_out, y, l->w.attn_out_bias);
 }
 
