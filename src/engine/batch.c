@@ -103,6 +103,10 @@ static int compute_step(struct hearth_session *s, const struct part *parts, int 
 int session_step(struct hearth_session *s, const struct part *parts, int n_parts, const volatile int *cancel, struct hearth_error *err)
 {
     int status = 0;
+    int64_t rows = 0;
+    for (int i = 0; i < n_parts; i++) rows += parts[i].n;
+    if (n_parts < 1 || n_parts > s->n_seq || rows > s->max_rows)
+        return fail(err, HEARTH_E_INTERNAL, "a step of %d parts and %lld rows, but the session was made for %d and %d", n_parts, (long long)rows, s->n_seq, s->max_rows);
     for (int i = 0; i < n_parts && !status; i++)
         status = cache_extend(s->cache, parts[i].seq, s->seq[parts[i].seq].n, s->seq[parts[i].seq].n + parts[i].n, err);
     if (status) return status;

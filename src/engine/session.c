@@ -32,9 +32,9 @@ static int choose_lengths(struct hearth_session *s, const hearth_session_options
     if (s->context < 1 || s->context > MAX_CONTEXT) return fail(err, HEARTH_E_ARG, "a context of %d tokens: from 1 to %d is possible", s->context, MAX_CONTEXT);
     if (limit && s->context > limit)
         return fail(err, HEARTH_E_CONTEXT, "a context of %d tokens was asked for, but the model has positions for %d", s->context, limit);
-    if (s->chunk > s->context) s->chunk = s->context;
+    if (s->chunk > (int64_t)s->context * s->n_seq) s->chunk = s->context * s->n_seq;
     /* An encoder takes the whole source in one step. */
-    const int32_t prompt = m->arch.n_encoder_layer ? s->context : s->chunk;
+    const int32_t prompt = m->arch.n_encoder_layer && s->context > s->chunk ? s->context : s->chunk;
     s->max_rows = prompt + s->n_seq;
     return 0;
 }
