@@ -78,9 +78,10 @@ static void put_keys(struct writer *w, uint32_t vocab)
         const char *key;
         uint32_t    value;
     } numbers[] = {
-        { "llama.context_length", CONTEXT },  { "llama.embedding_length", WIDTH },     { "llama.block_count", LAYERS },
-        { "llama.feed_forward_length", FF },  { "llama.attention.head_count", HEADS }, { "llama.attention.head_count_kv", KV_HEADS },
-        { "tokenizer.ggml.bos_token_id", 1 }, { "tokenizer.ggml.eos_token_id", 2 },
+        { "llama.context_length", CONTEXT },        { "llama.embedding_length", WIDTH },
+        { "llama.block_count", LAYERS },            { "llama.feed_forward_length", FF },
+        { "llama.attention.head_count", HEADS },    { "llama.attention.head_count_kv", KV_HEADS },
+        { "tokenizer.ggml.bos_token_id", 1 },       { "tokenizer.ggml.eos_token_id", 2 },
     };
     put_key(w, "general.architecture", GGUF_TEXT);
     put_text(w, "llama");

@@ -311,10 +311,8 @@ static int run_tell(struct run *r, struct str prompt, struct hearth_error *err)
         *err = r->written;
         return err->status;
     }
-    if (status == HEARTH_E_CANCELLED) {
-        err->text[0] = 0;
-        status = 0;
-    }
+    if (status == HEARTH_E_CANCELLED) status = 0;
+    if (!status) err->text[0] = 0; /* being stopped is no failure */
     if (!status) status = run_show(r, err);
     else if (r->begun) output_bytes("\n", 1, NULL);
     if (!status && !r->s->quiet && !r->s->json) run_speed(r);

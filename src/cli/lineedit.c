@@ -157,6 +157,7 @@ enum line_kind lineedit_read(struct lineedit *e, struct str *line)
 {
     int n = 0;
     e->interrupted = false;
+    el_set(e->edit, EL_PREP_TERM, 1); /* before the prompt is seen: Ctrl-C is a key from then on */
     const char *text = el_gets(e->edit, &n);
     if (e->interrupted) return LINE_INTERRUPT;
     if (!text || n <= 0) return LINE_OVER;

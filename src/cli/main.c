@@ -173,6 +173,6 @@ int main(int argc, char **argv)
         status = end_status;
         err = end;
     }
-    if (err.text[0]) fprintf(stderr, "hearth: %s\n", err.text);
+    if (status && err.text[0]) fprintf(stderr, "hearth: %s\n", err.text);
     return exit_code_of(status);
 }

@@ -340,7 +340,7 @@ static int settings_words(const struct settings *s, const struct command *c, str
     if (s->words.n < c->min_words)
         return fail(err, HEARTH_E_ARG, "something is missing; usage: hearth %s [options] %s", c->name, c->words);
     if (s->words.n > c->max_words)
-        return fail(err, HEARTH_E_ARG, "'%.*s' is one word too many (quote texts that have spaces); usage: hearth %s [options] %s",
+        return fail(err, HEARTH_E_ARG, "'%.*s' is one word too many (quote a text); usage: hearth %s [options] %s",
                     STR_ARG(str_from(s->words.v[c->max_words])), c->name, c->words);
     return 0;
 }
