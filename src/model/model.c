@@ -88,33 +88,40 @@ static int bind_weights(struct model *m, struct hearth_error *err)
 
 /* ---- derived tensors and tables */
 
-/* f32 tensor in backend memory, living with the model. */
-static struct tensor *derived_tensor(struct model *m, const char *name, int rank, const int64_t *dim, const float *values)
+/* f32 tensor in backend memory of its own, living with the model. */
+static int make_derived(struct model *m, const char *name, int rank, const int64_t *dim, const float *values, struct tensor **out, struct hearth_error *err)
 {
     struct tensor *t = arena_array(&m->arena, 1, sizeof *t);
-    if (!t) return NULL;
+    if (!t) return fail_memory(err, sizeof *t, name);
     tensor_shape(t, DTYPE_F32, rank, dim);
     t->name = name;
     t->index = t->producer = t->last_use = -1;
-    t->data = (void *)(uintptr_t)values;
-    return t;
+    const uint64_t bytes = (uint64_t)tensor_bytes(t);
+    t->data = m->backend->alloc(m->backend, bytes);
+    if (!t->data) return fail_memory(err, bytes, name);
+    m->derived[m->n_derived++] = t;
+    m->backend->write(m->backend, t->data, values, bytes);
+    *out = t;
+    return 0;
 }
 
 static int make_bucket_bias(struct model *m, const struct tensor *table, bool bidirectional, struct tensor **out, struct hearth_error *err)
 {
     const struct arch *a = &m->arch;
     const int64_t dim[] = { a->n_head, 2 * (int64_t)a->bucket_distance + 1 };
+    int status;
     if (!table) return 0;
-    float *host = mem_array((uint64_t)tensor_count(table), sizeof *host), *bias = arena_array(&m->arena, (uint64_t)(dim[0] * dim[1]), sizeof *bias);
+    float *host = mem_array((uint64_t)tensor_count(table), sizeof *host), *bias = mem_array((uint64_t)(dim[0] * dim[1]), sizeof *bias);
     if (!host || !bias) {
-        mem_free(host);
-        return fail_memory(err, (uint64_t)(dim[0] * dim[1]) * sizeof *bias, "the bias by distance");
+        status = fail_memory(err, (uint64_t)(dim[0] * dim[1]) * sizeof *bias, "the bias by distance");
+    } else {
+        m->backend->read(m->backend, host, table->data, (uint64_t)tensor_bytes(table));
+        attention_buckets(a, host, bidirectional, bias);
+        status = make_derived(m, "bias_by_distance", 2, dim, bias, out, err);
     }
-    m->backend->read(m->backend, host, table->data, (uint64_t)tensor_bytes(table));
-    attention_buckets(a, host, bidirectional, bias);
     mem_free(host);
-    *out = derived_tensor(m, "bias_by_distance", 2, dim, bias);
-    return *out ? 0 : fail_memory(err, sizeof **out, "a tensor");
+    mem_free(bias);
+    return status;
 }
 
 static int make_rope(struct model *m, struct hearth_error *err)
@@ -198,6 +205,7 @@ void model_close(struct model *m)
 {
     if (!m) return;
     if (m->vectors) m->backend->release(m->backend, m->vectors, m->vectors_bytes);
+    for (int i = 0; i < m->n_derived; i++) m->backend->release(m->backend, m->derived[i]->data, (uint64_t)tensor_bytes(m->derived[i]));
     arena_free(&m->arena);
     container_close(m->file);
     mem_free(m);

@@ -26,6 +26,8 @@ struct model {
     struct layer        *layer;         /* [n_layer] */
     struct layer        *encoder_layer; /* [n_encoder_layer] */
     struct tensor       *buckets, *encoder_buckets; /* f32 [n_head, 2 d + 1]: bias by distance */
+    struct tensor       *derived[2];    /* [n_derived] those of the tensors above that own backend memory */
+    int                  n_derived;
     struct cache_group   group[CACHE_GROUPS];       /* layouts; pool NULL, type to be chosen by the session */
     int                  n_group, cross_group, state_group; /* -1: none */
     float                rope_scale;
