@@ -33,14 +33,16 @@ void hearth_model_close(hearth_model *m)
     mem_free(m);
 }
 
-/* A model without a tokenizer still computes; the sentence is kept for those who ask for text. */
-const struct tokenizer *model_tokenizer(struct hearth_model *m)
+/* A model without a tokenizer still computes; the sentence is kept for those who ask for text. What failed for want of memory
+ * is tried again. */
+int model_tokenizer(struct hearth_model *m, const struct tokenizer **out, struct hearth_error *err)
 {
     pthread_mutex_lock(&m->lock);
-    if (!m->looked) tokenizer_open_model(&m->tokenizer, m->m->file, &m->no_tokenizer);
-    m->looked = true;
+    if (!m->looked) m->looked = tokenizer_open_model(&m->tokenizer, m->m->file, &m->no_tokenizer) != HEARTH_E_MEMORY;
+    *out = m->tokenizer;
+    const int status = *out ? 0 : fail(err, m->no_tokenizer.status, "%s", m->no_tokenizer.text);
     pthread_mutex_unlock(&m->lock);
-    return m->tokenizer;
+    return status;
 }
 
 void hearth_model_info_get(const hearth_model *model, hearth_model_info *info)
@@ -56,8 +58,7 @@ void hearth_model_info_get(const hearth_model *model, hearth_model_info *info)
 
 int hearth_model_tokenizer(hearth_model *m, const hearth_tokenizer **out, hearth_error *err)
 {
-    *out = (const hearth_tokenizer *)(const void *)model_tokenizer(m);
-    return *out ? 0 : fail(err, m->no_tokenizer.status, "%s", m->no_tokenizer.text);
+    return model_tokenizer(m, (const struct tokenizer **)(void *)out, err);
 }
 
 int hearth_tokenizer_open(hearth_tokenizer **out, const char *path, hearth_error *err)

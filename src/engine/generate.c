@@ -100,14 +100,19 @@ static int start_job(struct generation *g, struct job *j, hearth_error *err)
     if (status) return status;
     sample_chain_seed(j->chain, r->seed);
     for (int32_t i = 0; i < j->n_prompt; i++) sample_chain_accept(j->chain, j->prompt[i]);
-    const struct tokenizer *tokenizer = g->callback || r->n_stop ? model_tokenizer(s->model) : NULL; /* else nobody reads text */
+    const struct tokenizer *tokenizer = NULL;
+    if (g->callback || r->n_stop) { /* else nobody reads text */
+        struct hearth_error why = { 0 };
+        status = model_tokenizer(s->model, &tokenizer, &why);
+        if (status == HEARTH_E_MEMORY) return fail(err, status, "%s", why.text);
+        if (status && r->n_stop) return fail(err, HEARTH_E_ARG, "stop strings need a tokenizer, and %s", why.text);
+    }
     if (tokenizer) {
         const int32_t last = j->prompt[j->n_prompt - 1]; /* after a bare start of text a leading space is only the tokenizer's */
         status = detok_init(&j->detok, tokenizer, last != s->model->m->arch.bos && last != s->model->m->arch.start, false, err);
         if (status) return status;
         j->has_text = true;
     }
-    if (r->n_stop && !j->has_text) return fail(err, HEARTH_E_ARG, "stop strings need a tokenizer, and %s", s->model->no_tokenizer.text);
     status = stop_init(&j->stop, r->stop, r->n_stop, err);
     j->active = true;
     return status;

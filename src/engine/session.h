@@ -22,8 +22,8 @@ struct hearth_model {
     struct hearth_error no_tokenizer; /* why not */
 };
 
-/* The model's tokenizer, read when first asked for; NULL when it has none, with the reason in m->no_tokenizer. */
-const struct tokenizer *model_tokenizer(struct hearth_model *m);
+/* The model's tokenizer, read when first asked for; fails when it has none. */
+int model_tokenizer(struct hearth_model *m, const struct tokenizer **out, struct hearth_error *err);
 
 /* What a sequence holds in the cache. */
 struct sequence {

@@ -16,10 +16,12 @@ int stop_init(struct stop *s, const char *const *strings, size_t n, struct heart
     }
     buf_init(&s->held, 1 << 20);
     for (size_t i = 0; i < longest + 4096; i++) buf_char(&s->held, ' '); /* takes the room now */
+    if (s->held.failed) {
+        stop_free(s);
+        return fail_memory(err, longest, "stop strings");
+    }
     buf_clear(&s->held);
-    if (!s->held.failed) return 0;
-    stop_free(s);
-    return fail_memory(err, longest, "stop strings");
+    return 0;
 }
 
 void stop_free(struct stop *s) { buf_free(&s->held); }

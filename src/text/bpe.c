@@ -253,7 +253,7 @@ static void cache_set(struct encode *e, struct cached_word *c, struct str word, 
 static uint32_t char_token(const struct tokenizer *t, struct str text, size_t from, size_t at, int32_t code)
 {
     if (t->prefix.n == 0 && t->suffix.n == 0) {
-        if (code < (int32_t)(sizeof t->char_id / sizeof *t->char_id)) return t->char_id[code];
+        if (code >= 0 && code < (int32_t)(sizeof t->char_id / sizeof *t->char_id)) return t->char_id[code];
         return vocab_find(&t->vocab, str_sub(text, from, at));
     }
     char whole[512]; /* prefix and suffix are at most 100 bytes each */

@@ -510,7 +510,7 @@ static int post_special(const struct tokenizer *t, const struct member *tokens, 
     struct buf scratch;
     buf_init(&scratch, 1 << 16);
     bool found = false;
-    int status = j.src.p && json_next(&j) == JSON_OBJECT ? 0 : HEARTH_E_FORMAT;
+    int status = json_next(&j) == JSON_OBJECT ? 0 : HEARTH_E_FORMAT;
     while (!status && !found && json_next(&j) == JSON_KEY) {
         found = str_eq(json_str(&j, &scratch), name);
         if (!found) status = json_skip(&j, JSON_KEY);
@@ -537,7 +537,9 @@ static int post_part(struct tokenizer *t, struct json *j, const struct member *t
     if (!value.src.p || json_next(&value) != JSON_OBJECT || members_find(t, &value, &id, 1))
         return json_fail(j, "a part of a template was expected");
     const int status = member_string(t, &id, &name);
-    if (status || !text) return status ? status : post_special(t, tokens, name, p, *seen);
+    if (status) return status;
+    if (!text && !tokens->value.src.p) return json_fail(j, "a template with special tokens that are not explained");
+    if (!text) return post_special(t, tokens, name, p, *seen);
     if (!str_is(name, "A") || *seen) return fail(j->err, HEARTH_E_UNSUPPORTED, "a template for one text that uses another");
     *seen = true;
     return 0;
