@@ -5,6 +5,9 @@ PREFIX  ?= /usr/local
 # What `make run` opens, and which tests `make test` runs (parts of their names; empty: all).
 MODEL   ?= models/tale
 TESTS   ?=
+# Seconds that `make fuzz` gives each fuzz target, and which targets (empty: all of tests/fuzz).
+TIME    ?= 20
+TARGET  ?=
 
 ifdef SAN
 BUILD   := build-san
@@ -14,7 +17,7 @@ BUILD   := build
 MALFORMED := build-san
 endif
 
-.PHONY: all run test bench install clean help packages test-packages
+.PHONY: all run test bench fuzz install clean help packages test-packages fuzz-packages
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) product
@@ -32,19 +35,24 @@ bench: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) hearth benches
 	@meson test -C $(BUILD) --benchmark --verbose --no-rebuild
 
+fuzz: build-fuzz/build.ninja
+	@ninja -C build-fuzz fuzzers
+	@tests/fuzz/run-targets build-fuzz $(TIME) $(TARGET)
+
 install: $(BUILD)/build.ninja
 	@grep -qx 'prefix=$(PREFIX)' $(BUILD)/meson-private/hearth.pc || meson configure $(BUILD) --prefix '$(PREFIX)'
 	@ninja -C $(BUILD) product
 	@meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir '$(abspath $(DESTDIR))')
 
 clean:
-	rm -rf build build-san
+	rm -rf build build-san build-fuzz
 
 help:
 	@echo 'make                     build the program build/hearth and the libraries'
 	@echo 'make run [MODEL=PATH]    build, then talk with a model (the story model models/tale)'
 	@echo 'make test [TESTS=NAME]   build and run every test (or those whose name holds NAME)'
 	@echo 'make test SAN=1          the same with everything under ASan and UBSan'
+	@echo 'make fuzz [TIME=20] [TARGET=gguf]   fuzz every parser (or one) for TIME seconds each; findings are listed'
 	@echo 'make bench               build and run the benches'
 	@echo 'make install [PREFIX=/usr/local] [DESTDIR=]   program, libraries, headers, manual page'
 	@echo 'make clean               remove what was built'
@@ -56,12 +64,19 @@ packages:
 test-packages:
 	@tools/install-packages build test
 
+fuzz-packages:
+	@tools/install-packages build test fuzz
+
 # `packages` is order-only: it always runs, but never makes a build folder look old.
 build/build.ninja: | packages
 	@meson setup build --prefix '$(PREFIX)' --libdir lib
 
 build-san/build.ninja: | packages
 	@meson setup build-san -Db_sanitize=address,undefined -Db_lundef=false
+
+# libFuzzer comes with clang.
+build-fuzz/build.ninja: | fuzz-packages
+	@CC=clang meson setup build-fuzz -Dfuzz=true -Dwarning_level=1 -Db_sanitize=address,undefined -Db_lundef=false
 
 # The tests need cmocka, so that they are switched on only once somebody tests. (Order-only: this renews build.ninja.)
 %/with-tests: | %/build.ninja test-packages
