@@ -76,7 +76,7 @@ build-san/build.ninja: | packages
 
 # libFuzzer comes with clang.
 build-fuzz/build.ninja: | fuzz-packages
-	@CC=clang meson setup build-fuzz -Dfuzz=true -Dwarning_level=1 -Db_sanitize=address,undefined -Db_lundef=false
+	@CC=clang meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
 
 # The tests need cmocka, so that they are switched on only once somebody tests. (Order-only: this renews build.ninja.)
 %/with-tests: | %/build.ninja test-packages

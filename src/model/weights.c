@@ -12,16 +12,21 @@ static const struct {
     const char *name; /* for sentences */
     enum weight_dim stack; /* a matrix for each of these (experts, heads); 0: one matrix */
 } weight_dims[DIM_COUNT] = {
-    [DIM_ONE] = { "1" }, [DIM_VOCAB] = { "vocabulary" }, [DIM_CONTEXT] = { "context" }, [DIM_WIDTH] = { "width" },
-    [DIM_QUERY] = { "heads * key width" }, [DIM_KEY] = { "kv heads * key width" }, [DIM_VALUE] = { "kv heads * value width" },
-    [DIM_HEADOUT] = { "heads * value width" }, [DIM_HEADS] = { "heads" }, [DIM_BUCKETS] = { "buckets" }, [DIM_FF] = { "feed-forward width" },
-    [DIM_EXPERTS] = { "experts" }, [DIM_EXPERT_FF] = { "width of an expert", DIM_EXPERTS }, [DIM_EXPERT_WIDTH] = { "width", DIM_EXPERTS },
-    [DIM_SHARED_FF] = { "width of the shared experts" }, [DIM_RNN] = { "recurrent width" }, [DIM_ROPE] = { "half the rotary part" },
-    [DIM_QRANK] = { "q_lora_rank" }, [DIM_KVRANK] = { "kv_lora_rank" }, [DIM_NOPE] = { "key width without rotary part" },
-    [DIM_LATENTQ] = { "heads * key width" }, [DIM_LATENTKV] = { "kv_lora_rank + rotary part" }, [DIM_LATENTKVB] = { "heads * (key + value width)" },
-    [DIM_LATENTOUT] = { "heads * value width" }, [DIM_HEAD_KVRANK] = { "kv_lora_rank", DIM_HEADS }, [DIM_HEAD_VALUE] = { "value width", DIM_HEADS },
-    [DIM_MAMBA_IN] = { "twice the inner width" }, [DIM_MAMBA_X] = { "dt rank + twice the state size" }, [DIM_KERNEL] = { "convolution kernel" },
-    [DIM_DTRANK] = { "dt rank" }, [DIM_NSTATE] = { "state size" }, [DIM_PATCH] = { "values of a patch" }, [DIM_LABELS] = { "labels" },
+    [DIM_ONE] = { .name = "1" }, [DIM_VOCAB] = { .name = "vocabulary" }, [DIM_CONTEXT] = { .name = "context" },
+    [DIM_WIDTH] = { .name = "width" }, [DIM_QUERY] = { .name = "heads * key width" },
+    [DIM_KEY] = { .name = "kv heads * key width" }, [DIM_VALUE] = { .name = "kv heads * value width" },
+    [DIM_HEADOUT] = { .name = "heads * value width" }, [DIM_HEADS] = { .name = "heads" }, [DIM_BUCKETS] = { .name = "buckets" },
+    [DIM_FF] = { .name = "feed-forward width" }, [DIM_EXPERTS] = { .name = "experts" },
+    [DIM_EXPERT_FF] = { "width of an expert", DIM_EXPERTS }, [DIM_EXPERT_WIDTH] = { "width", DIM_EXPERTS },
+    [DIM_SHARED_FF] = { .name = "width of the shared experts" }, [DIM_RNN] = { .name = "recurrent width" },
+    [DIM_ROPE] = { .name = "half the rotary part" }, [DIM_QRANK] = { .name = "q_lora_rank" },
+    [DIM_KVRANK] = { .name = "kv_lora_rank" }, [DIM_NOPE] = { .name = "key width without rotary part" },
+    [DIM_LATENTQ] = { .name = "heads * key width" }, [DIM_LATENTKV] = { .name = "kv_lora_rank + rotary part" },
+    [DIM_LATENTKVB] = { .name = "heads * (key + value width)" }, [DIM_LATENTOUT] = { .name = "heads * value width" },
+    [DIM_HEAD_KVRANK] = { "kv_lora_rank", DIM_HEADS }, [DIM_HEAD_VALUE] = { "value width", DIM_HEADS },
+    [DIM_MAMBA_IN] = { .name = "twice the inner width" }, [DIM_MAMBA_X] = { .name = "dt rank + twice the state size" },
+    [DIM_KERNEL] = { .name = "convolution kernel" }, [DIM_DTRANK] = { .name = "dt rank" },
+    [DIM_NSTATE] = { .name = "state size" }, [DIM_PATCH] = { .name = "values of a patch" }, [DIM_LABELS] = { .name = "labels" },
 };
 
 static const struct {
