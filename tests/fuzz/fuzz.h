@@ -39,5 +39,7 @@ void fuzz_walk(const struct container *c);
 void fuzz_text(const struct tokenizer *t, struct str text, bool special, bool exact);
 /* Opens path as a tokenizer and has it encode and decode texts that need every step. */
 void fuzz_tokenizer(const char *path);
+/* Opens path as a model, gives it a session and asks for tokens. */
+void fuzz_model(const char *path);
 
 #endif

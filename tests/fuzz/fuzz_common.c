@@ -214,3 +214,21 @@ void fuzz_tokenizer(const char *path)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) fuzz_text(t, str_from(texts[i]), i % 2 == 0, false);
     tokenizer_close(t);
 }
+
+void fuzz_model(const char *path)
+{
+    static const int32_t ids[] = { 3, 1, 4, 1, 5 };
+    struct hearth_error err = { 0 };
+    hearth_model *m = NULL;
+    hearth_session *s = NULL;
+    hearth_request r = { .size = sizeof r, .ids = ids, .n_ids = sizeof ids / sizeof *ids, .max_tokens = 3 };
+    const hearth_model_options model = { .size = sizeof model, .threads = 1 };
+    const hearth_session_options session = { .size = sizeof session, .context = 8, .chunk = 4 };
+    int status = hearth_model_open(&m, path, &model, &err);
+    if (!status) status = hearth_session_new(&s, m, &session, &err);
+    if (!status) status = hearth_generate(s, &r, 1, NULL, NULL, NULL, &err);
+    if (status) fuzz_check_refusal(status, &err);
+    else hearth_free(r.generated);
+    hearth_session_free(s);
+    hearth_model_close(m);
+}
