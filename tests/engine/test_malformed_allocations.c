@@ -9,7 +9,7 @@
 
 static const char *const models[] = {
     "text/llama", "text/llama/model.gguf", "text/llama3", "text/mixtral", "text/mixtral/model.gguf", "text/mistral-swa", "text/t5", "text/t5/model.gguf",
-    "text/gpt2", "text/gpt2/model.gguf", "text/rwkv4",
+    "text/gpt2", "text/gpt2/model.gguf", "text/rwkv4", "text/deepseek_v3", "text/mamba",
 };
 #define N_MODELS (sizeof models / sizeof *models)
 
