@@ -138,6 +138,10 @@ HEARTH_API int  hearth_session_new(hearth_session **out, hearth_model *m, const 
 HEARTH_API void hearth_session_free(hearth_session *s);
 HEARTH_API int32_t hearth_session_context(const hearth_session *s); /* tokens each sequence may hold */
 
+/* Called between steps of long work: `done` of `total` prompt tokens (or positions) are computed. */
+typedef void hearth_progress(void *user, int64_t done, int64_t total);
+HEARTH_API void hearth_session_progress(hearth_session *s, hearth_progress *progress, void *user); /* NULL: tell nobody */
+
 /* A piece of text or the end of one request. Return non-zero to stop that request. */
 typedef struct hearth_event {
     int32_t     request; /* index into requests */

@@ -16,9 +16,9 @@ HEARTH_API int hearth_explain(hearth_model *m, int n_tokens, int json, hearth_wr
 
 /* Logits of every position as safetensors (written atomically): `logits` f32 [T, vocab]; encoder-decoder also
  * `encoder_last_hidden_state` [S, width] (ids feed the encoder, decoder_ids the decoder); encoders `logits` of their head and
- * `last_hidden_state`. decoder_ids NULL: just the start token. */
+ * `last_hidden_state`. decoder_ids NULL: just the start token. progress and cancel (polled between ops) may be NULL. */
 HEARTH_API int hearth_logits(hearth_model *m, const int32_t *ids, size_t n, const int32_t *decoder_ids, size_t n_decoder,
-                             const char *output, hearth_error *err);
+                             const char *output, hearth_progress *progress, void *user, const volatile int *cancel, hearth_error *err);
 
 /* Compares a model with the expected.safetensors in its folder, tensor by tensor, in run-now mode: every tensor of the tape
  * whose name the file has, the logits, and the greedy ids. Writes a report; *differs says whether anything was beyond `limit`

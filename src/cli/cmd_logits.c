@@ -19,6 +19,8 @@ const struct option cmd_logits_options[] = {
     OPTS_COMMON,
 };
 
+static void logits_progress(void *user, int64_t done, int64_t total) { progress_show(user, done, total); }
+
 int cmd_logits(const struct settings *s, struct hearth_error *err)
 {
     if (!s->ids) return fail(err, HEARTH_E_ARG, "--ids is missing: token ids such as \"1 5 7\", or @FILE");
@@ -28,7 +30,14 @@ int cmd_logits(const struct settings *s, struct hearth_error *err)
     int status = id_list_read(&ids, s->ids, "--ids", err);
     if (!status && s->decoder_ids) status = id_list_read(&decoder_ids, s->decoder_ids, "--decoder-ids", err);
     if (!status) status = cli_model_open(&m, s, s->words.v[0], err);
-    if (!status) status = hearth_logits(m, ids.id, ids.n, decoder_ids.id, decoder_ids.n, s->output, err);
+    if (!status) {
+        struct progress p;
+        const volatile int *cancel = interrupt_watch(false);
+        progress_start(&p, s->quiet ? NULL : &s->terminal, "logits");
+        status = hearth_logits(m, ids.id, ids.n, decoder_ids.id, decoder_ids.n, s->output, logits_progress, &p, cancel, err);
+        progress_end(&p);
+        if (status == HEARTH_E_CANCELLED && interrupt_seen()) status = EXIT_INTERRUPTED;
+    }
     hearth_model_close(m);
     id_list_free(&ids);
     id_list_free(&decoder_ids);

@@ -70,7 +70,7 @@ struct run {
     bool                    begun;    /* something was shown */
     hearth_timing           timing;
     uint64_t                seed;
-    struct progress         progress;
+    struct progress         progress, reading; /* of a text written as JSON, and of its prompt */
     struct hearth_error     written; /* what went wrong in writing, if anything */
 };
 
@@ -239,6 +239,13 @@ static int run_json(const struct run *r, size_t i, struct hearth_error *err)
 
 /* ---- one text */
 
+static void run_reading(void *user, int64_t done, int64_t total)
+{
+    struct run *r = user;
+    if (done < total) progress_show(&r->reading, done, total);
+    else progress_end(&r->reading);
+}
+
 /* Keeps every text; the first one is also shown as it comes. */
 static int run_event(void *user, const hearth_event *event)
 {
@@ -304,8 +311,11 @@ static int run_tell(struct run *r, struct str prompt, struct hearth_error *err)
     r->prompt = prompt;
     r->begun = false;
     r->written = (struct hearth_error){ 0 };
+    progress_start(&r->reading, r->s->quiet ? NULL : &r->s->terminal, "reading the prompt");
     progress_start(&r->progress, r->s->quiet ? NULL : &r->s->terminal, "bytes written:");
+    hearth_session_progress(r->session, run_reading, r);
     int status = hearth_generate(r->session, r->requests, r->n, run_event, r, &r->timing, err);
+    progress_end(&r->reading);
     progress_end(&r->progress);
     if (r->written.status) { /* then the cancelling is only its consequence */
         *err = r->written;

@@ -225,6 +225,17 @@ static int run_step(struct generation *g, int n_parts, hearth_error *err)
     return status;
 }
 
+/* Prompt tokens of all jobs: computed or known, of how many. */
+static void tell_progress(const struct generation *g)
+{
+    int64_t done = 0, total = 0;
+    for (size_t i = 0; g->s->progress && i < g->n; i++) {
+        done += g->job[i].fed;
+        total += g->job[i].n_prompt;
+    }
+    if (g->s->progress) g->s->progress(g->s->progress_user, done, total);
+}
+
 static int run_jobs(struct generation *g, hearth_error *err)
 {
     bool has_prompt;
@@ -232,6 +243,7 @@ static int run_jobs(struct generation *g, hearth_error *err)
     while ((n_parts = choose_parts(g, &has_prompt)) > 0) {
         const uint64_t from = clock_ns();
         int status = run_step(g, n_parts, err);
+        if (has_prompt) tell_progress(g);
         *(has_prompt ? &g->timing.prompt_seconds : &g->timing.generate_seconds) += (double)(clock_ns() - from) * 1e-9;
         if (status == HEARTH_E_CANCELLED)
             for (size_t i = 0; i < g->n; i++)

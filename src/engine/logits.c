@@ -22,31 +22,33 @@ static int write_header(struct file_write *w, const struct model *m, size_t n_st
     return file_write_put(w, text, (size_t)n + 8, err);
 }
 
-static int write_encoder(struct hearth_session *s, struct file_write *w, const int32_t *ids, size_t n, hearth_error *err)
+static int write_encoder(struct hearth_session *s, struct file_write *w, const int32_t *ids, size_t n, const volatile int *cancel, hearth_error *err)
 {
     const uint64_t count = n * (uint64_t)s->model->m->arch.width;
     float *states = mem_array(count, sizeof *states);
     if (!states) return fail_memory(err, count * sizeof *states, "the encoder's states");
-    int status = session_encode(s, 0, ids, (int32_t)n, states, NULL, err);
+    int status = session_encode(s, 0, ids, (int32_t)n, states, cancel, err);
     if (!status) status = file_write_put(w, states, count * sizeof *states, err);
     mem_free(states);
     return status;
 }
 
-static int write_rows(struct hearth_session *s, struct file_write *w, const int32_t *ids, size_t n, hearth_error *err)
+static int write_rows(struct hearth_session *s, struct file_write *w, const int32_t *ids, size_t n, const volatile int *cancel, hearth_error *err)
 {
     for (size_t at = 0; at < n;) {
         struct part p = { .seq = 0, .ids = ids + at, .rope_length = (int32_t)n };
         p.n = p.want = (int32_t)(n - at < (size_t)s->chunk ? n - at : (size_t)s->chunk);
-        int status = session_step(s, &p, 1, NULL, err);
+        int status = session_step(s, &p, 1, cancel, err);
         if (!status) status = file_write_put(w, s->logits, (size_t)p.n * (size_t)s->model->m->arch.n_vocab * sizeof(float), err);
         if (status) return status;
         at += (size_t)p.n;
+        if (s->progress) s->progress(s->progress_user, (int64_t)at, (int64_t)n);
     }
     return 0;
 }
 
-int hearth_logits(hearth_model *model, const int32_t *ids, size_t n, const int32_t *decoder_ids, size_t n_decoder, const char *output, hearth_error *err)
+int hearth_logits(hearth_model *model, const int32_t *ids, size_t n, const int32_t *decoder_ids, size_t n_decoder, const char *output,
+                  hearth_progress *progress, void *user, const volatile int *cancel, hearth_error *err)
 {
     const struct model *m = model->m;
     const bool has_encoder = m->arch.n_encoder_layer > 0;
@@ -64,10 +66,11 @@ int hearth_logits(hearth_model *model, const int32_t *ids, size_t n, const int32
     int status = check_ids(m, ids, n, err);
     if (!status && has_encoder) status = check_ids(m, decoder_ids, n_decoder, err);
     if (!status) status = hearth_session_new(&s, model, &(hearth_session_options){ .size = sizeof(hearth_session_options), .context = (int32_t)context }, err);
+    if (!status) hearth_session_progress(s, progress, user);
     if (!status) status = file_write_open(&w, output, err);
     if (!status) status = write_header(w, m, has_encoder ? n : 0, n_rows, err);
-    if (!status && has_encoder) status = write_encoder(s, w, ids, n, err);
-    if (!status) status = write_rows(s, w, rows, n_rows, err);
+    if (!status && has_encoder) status = write_encoder(s, w, ids, n, cancel, err);
+    if (!status) status = write_rows(s, w, rows, n_rows, cancel, err);
     if (!status) {
         status = file_write_commit(w, err);
         w = NULL;

@@ -163,4 +163,10 @@ void hearth_session_free(hearth_session *s)
     mem_free(s);
 }
 
+void hearth_session_progress(hearth_session *s, hearth_progress *progress, void *user)
+{
+    s->progress = progress;
+    s->progress_user = user;
+}
+
 int32_t hearth_session_context(const hearth_session *s) { return s->context; }

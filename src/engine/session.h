@@ -49,6 +49,8 @@ struct hearth_session {
     struct ragged        ragged;
     struct ragged_seq   *ragged_seq; /* [n_seq] */
     int32_t             *row_seq;    /* [max_rows] */
+    hearth_progress     *progress;   /* told of prompts; NULL: nobody */
+    void                *progress_user;
     float               *logits;     /* host [max_want, n_vocab], of the last step */
     int64_t              logits_room;
 };
