@@ -63,6 +63,9 @@ int container_add_tensor(struct container *c, struct file_tensor **out, struct h
 
 bool tensor_size(const struct file_tensor *t, uint64_t *bytes)
 {
+    uint64_t values = 1;
+    for (int i = 0; i < t->rank; i++) /* a dimension of 0 must not hide that the others overflow */
+        if (t->dim[i] && !size_mul(values, t->dim[i], &values)) return false;
     if (!type_row_bytes(t->type, t->rank ? t->dim[t->rank - 1] : 1, bytes)) return false;
     for (int i = 0; i + 1 < t->rank; i++)
         if (!size_mul(*bytes, t->dim[i], bytes)) return false;

@@ -33,7 +33,8 @@ int container_add_tensor(struct container *c, struct file_tensor **out, struct h
 /* The last step of every open: hash tables over keys and names; the same name twice is refused. */
 int container_index(struct container *c, struct hearth_error *err);
 
-/* Bytes by type and shape; false when a row is no whole number of blocks or the size overflows. */
+/* Bytes by type and shape; false when a row is no whole number of blocks, or the size or any product of dimensions
+ * overflows. */
 bool tensor_size(const struct file_tensor *t, uint64_t *bytes);
 /* Places a tensor whose name, type and shape are set at m.p + offset; fails when it does not fit there. */
 int tensor_place(struct file_tensor *t, struct file_map m, uint64_t offset, struct hearth_error *err);
