@@ -56,6 +56,8 @@ typedef struct hearth_model_options {
     size_t            size;
     int               threads; /* 0: one per physical core */
     enum hearth_arith arith;
+    const char       *cpu_mask; /* processor features that may be used: "avx2,fma,f16c", "none", "0x7"; NULL: what the environment
+                                   variable HEARTH_CPU_MASK says, else all */
 } hearth_model_options;
 
 /* path: a file or a folder as downloaded. options may be NULL. */

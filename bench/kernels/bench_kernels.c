@@ -130,7 +130,7 @@ static int setup_make(struct setup *s)
     s->w = mem_array(MEMORY_BYTES, 1);
     s->x = mem_array(MANY * WIDTH, sizeof(float));
     s->y = mem_array(MEMORY_BYTES / WIDTH * 8, sizeof(float));
-    s->scratch = mem_array(KERNEL_PANEL * WIDTH, sizeof(float));
+    s->scratch = mem_array(product_scratch_bytes(WIDTH) / sizeof(float), sizeof(float));
     s->rounded = mem_array(act_i8_bytes(MANY, WIDTH, 32), 1);
     if (!s->w || !s->x || !s->y || !s->scratch || !s->rounded) return -1;
     for (int i = 0; i < MANY * WIDTH; i++) s->x[i] = (float)(rng_unit(&rng) - 0.5);
@@ -141,7 +141,7 @@ int main(void)
 {
     struct setup s = { 0 };
     struct kernels k;
-    kernels_fill(&k, ~UINT64_C(0));
+    kernels_fill(&k, cpu_features());
     if (setup_make(&s) != 0) {
         fprintf(stderr, "bench_kernels needs %d MB of memory\n", (int)(MEMORY_BYTES >> 20) + 16);
         return 1;

@@ -71,7 +71,7 @@ struct settings {
     /* text */
     hearth_sampling   *sampling;
     struct string_list stop, logit_bias;
-    const char        *file, *ids, *decoder_ids, *output, *sampler_order;
+    const char        *file, *ids, *decoder_ids, *output, *sampler_order, *cpu_mask;
     bool               raw, greedy, once, no_echo, ignore_end, no_special, jsonl, pieces;
     int64_t            seed, max_tokens, parallel, tokens, prompt_tokens, repeat;
     double             limit;
@@ -126,7 +126,12 @@ struct option {
     OPT_FLAG("exact", 0, exact, "never round activations, the same as --arith f32"),                                     \
     OPT_CHOICE("arith", arith, "auto|f32|i8", arith_initial,                                                             \
                "how activations are rounded in matrix products: not at all (f32), to int8 where the weights are "        \
-               "quantised (i8), or what is fast here (auto)")
+               "quantised (i8), or what is fast here (auto)"),                                                             \
+    OPTS_CPU_MASK
+#define OPTS_CPU_MASK                                                                                                      \
+    OPT_STRING("cpu-mask", 0, cpu_mask, "NAMES",                                                                           \
+               "processor features that may be used, like avx2,fma,f16c; none takes the plain kernels (default: the "     \
+               "environment's HEARTH_CPU_MASK, else all; `hearth cpu` lists them)")
 #define OPTS_CACHE                                                                                                         \
     OPT_CHOICE("cache-type", cache_type, "auto|f32|f16", 0, "numbers of the key/value cache"),                            \
     OPT_INT("chunk", 0, chunk, 0, 0, 1 << 20, "prompt tokens computed at once; changes speed, never the text; 0 takes 256")

@@ -7,6 +7,7 @@ hearth_model_options cli_model_options(const struct settings *s)
         .size = sizeof(hearth_model_options),
         .threads = (int)s->threads,
         .arith = s->exact ? HEARTH_ARITH_F32 : (enum hearth_arith)s->arith,
+        .cpu_mask = s->cpu_mask,
     };
 }
 

@@ -12,7 +12,7 @@ int hearth_model_open(hearth_model **out, const char *path, const hearth_model_o
     m->arith = o.arith;
     pthread_mutex_init(&m->turn, NULL);
     pthread_mutex_init(&m->lock, NULL);
-    int status = cpu_backend_new(&m->backend, &(struct cpu_options){ .threads = o.threads, .arith = o.arith }, err);
+    int status = cpu_backend_new(&m->backend, &(struct cpu_options){ .threads = o.threads, .arith = o.arith, .cpu_mask = o.cpu_mask }, err);
     if (!status) status = model_open(&m->m, path, m->backend, err);
     if (status) {
         hearth_model_close(m);

@@ -15,9 +15,13 @@ struct act_i8 {
     int8_t  *q;     /* [n, k] */
     float   *scale; /* [n, k / block] */
     int16_t *sum;   /* [n, k / 16] */
-    int64_t  k;
+    int16_t *sum32; /* [n, k / 32]: of each 32 */
+    int8_t  *packed; /* q once more as [n / ACT_PACK rounded up, k / 4, ACT_PACK, 4], for sets that multiply panels; NULL: few rows */
+    int64_t  n, k;
     int      block;
 };
+
+#define ACT_PACK 6 /* rows whose 4 consecutive values lie side by side */
 
 /* Bytes that n rows of k values take, and carving them from memory aligned to 64 bytes. k is a multiple of block. */
 size_t act_i8_bytes(int64_t n, int64_t k, int block);
@@ -34,15 +38,19 @@ struct product {
     int64_t              xq_first;
     float               *y;        /* [n_x, n_w], rows y_stride floats apart */
     int64_t              y_stride;
-    float               *scratch;  /* KERNEL_PANEL * k floats, private to the thread */
+    float               *scratch;  /* product_scratch_bytes(k), private to the thread, aligned to 64 bytes */
 };
 
-#define KERNEL_PANEL 16 /* weight rows that scratch has room for when unpacked */
+#define KERNEL_PANEL 16 /* weight rows that scratch has room for when unpacked to floats */
+#define KERNEL_GRAIN 32 /* pieces of a product should be multiples of so many weight rows */
+
+size_t product_scratch_bytes(int64_t k); /* a multiple of 64 */
 
 typedef void product_fn(const struct product *p);
 
 struct kernels {
     const char *name; /* the strongest set that filled an entry */
+    const char *set_f32[DTYPE_COUNT], *set_i8[DTYPE_COUNT], *set_in_major[DTYPE_COUNT]; /* which set has filled which; NULL: none */
     product_fn *product_f32[DTYPE_COUNT]; /* arithmetic f32; NULL: not a weight type */
     product_fn *product_i8[DTYPE_COUNT];  /* arithmetic int8; NULL: the type has none, use f32 */
     /* Weights stored as [k, n_w] (input-major, as GPT-2 does): w points at column 0 of the slice, w_stride is bytes between
@@ -54,10 +62,21 @@ struct kernels {
     void (*round_i8)(const struct act_i8 *a, int64_t row, const float *x);          /* x [k] into row `row` of a */
 };
 
-/* Fills the table for this machine. mask: cpu feature bits that may be used (~0 = all that are there). */
-void kernels_fill(struct kernels *k, uint64_t mask);
+/* Instruction sets, weakest first; the first is the reference, which needs nothing. */
+struct kernel_set {
+    const char *name;
+    uint64_t    needs; /* feature bits (base/cpu.h) */
+    void (*fill)(struct kernels *k); /* overwrites the entries that the set has */
+};
+extern const struct kernel_set kernel_sets[];
+extern const int               kernel_set_count;
 
-/* One function an instruction set; each overwrites the entries it has. */
+/* Fills the table with every set that `features` is enough for: cpu_features() & mask. */
+void kernels_fill(struct kernels *k, uint64_t features);
+
 void kernels_fill_ref(struct kernels *k);
+void kernels_fill_avx2(struct kernels *k);
+void kernels_fill_avxvnni(struct kernels *k);
+void kernels_fill_avx512(struct kernels *k);
 
 #endif

@@ -12,6 +12,13 @@
 
 #include "kernels/kernels.h"
 
+/* Makes arrays of sums stay in registers and constants of each round be constants. */
+#if defined(__clang__)
+#define UNROLL_8 _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL_8 _Pragma("GCC unroll 8")
+#endif
+
 /* One block of a quantised type to floats; 16 values of a plain type. */
 typedef void unpack_block_fn(float *dst, const void *block);
 typedef vf load_fn(const void *p);
@@ -20,6 +27,8 @@ enum {
     CHUNK     = 256, /* values of a row that an unpacked panel keeps together; a multiple of every block */
     X_GROUP   = 4,   /* activation rows whose sums are kept while a chunk of the panel is in the nearest cache */
     I8_GROUP  = 64,  /* activation rows that should stay in the second cache while all weight rows pass */
+    I8_SUMS   = 4,   /* sums of a block taken together: 4 weight rows and one of activations, or the other way round */
+    I8_FEW    = 3,   /* up to so many activation rows, weight rows pass I8_SUMS at a time */
     COLUMNS_K = 8,   /* input-major weights: input rows that pass while a piece of the output is in registers */
 };
 
@@ -95,14 +104,18 @@ static void panel_product(const struct product *p, int64_t i, int64_t rows, int6
 }
 
 typedef void  unpack_fn(float *dst, const void *src, int64_t n);
-typedef float dot_fn(const void *w, const float *x, int64_t n);
+
+/* y[r] = row r of w with x, r < rows <= VEC_DOT_ROWS. Rows together hide the latency of each row's own sum. */
+typedef void dots_fn(float *y, const void *w, size_t w_stride, const float *x, int64_t n, const int rows);
 
 /* The product of a type whose values come `block` at a time in block_bytes bytes. */
-INLINE void product_floats(const struct product *p, int block, int block_bytes, unpack_fn *unpack, dot_fn *dot)
+INLINE void product_floats(const struct product *p, int block, int block_bytes, unpack_fn *unpack, dots_fn *dots)
 {
     const char *w = p->w;
     if (p->n_x <= 1) {
-        for (int64_t i = 0; i < p->n_w && p->n_x; i++) p->y[i] = dot(w + (size_t)i * p->w_stride, p->x, p->k);
+        int64_t i = 0;
+        for (; i + VEC_DOT_ROWS <= p->n_w && p->n_x; i += VEC_DOT_ROWS) dots(p->y + i, w + (size_t)i * p->w_stride, p->w_stride, p->x, p->k, VEC_DOT_ROWS);
+        for (; i < p->n_w && p->n_x; i++) dots(p->y + i, w + (size_t)i * p->w_stride, p->w_stride, p->x, p->k, 1);
         return;
     }
     for (int64_t i = 0; i < p->n_w; i += KERNEL_PANEL) {
@@ -126,16 +139,20 @@ INLINE void unpack_blocks(float *dst, const void *src, int64_t n, int block, int
     for (int64_t i = 0; i < n; i += block, b += block_bytes) unpack(dst + i, b);
 }
 
-INLINE float dot_blocks(const void *w, const float *x, int64_t n, int block, int block_bytes, unpack_block_fn *unpack)
+INLINE void dots_blocks(float *y, const void *w, size_t w_stride, const float *x, int64_t n, int block, int block_bytes,
+                        unpack_block_fn *unpack, const int rows)
 {
     const char *b = w;
-    float values[CHUNK];
-    vf sum = vf_set(0);
+    float values[VEC_DOT_ROWS][CHUNK];
+    vf sum[VEC_DOT_ROWS];
+    for (int r = 0; r < rows; r++) sum[r] = vf_set(0);
     for (int64_t i = 0; i < n; i += block, b += block_bytes) {
-        unpack(values, b);
-        for (int c = 0; c < block; c += 16) sum = vf_mul_add(sum, vf_load(values + c), vf_load(x + i + c));
+        for (int r = 0; r < rows; r++) unpack(values[r], b + (size_t)r * w_stride);
+        for (int c = 0; c < block; c += 16) {
+            for (int r = 0; r < rows; r++) sum[r] = vf_mul_add(sum[r], vf_load(values[r] + c), vf_load(x + i + c));
+        }
     }
-    return vf_sum(sum);
+    for (int r = 0; r < rows; r++) y[r] = vf_sum(sum[r]);
 }
 
 /* ---- entries of plain types, `size` bytes a value */
@@ -159,14 +176,19 @@ INLINE void unpack_plain(float *dst, const void *src, int64_t n, int size, load_
     memcpy(dst + i, tail, (size_t)(n - i) * sizeof *tail);
 }
 
-INLINE float dot_plain(const void *w, const float *x, int64_t n, int size, load_fn *load)
+INLINE void dots_plain(float *y, const void *w, size_t w_stride, const float *x, int64_t n, int size, load_fn *load, const int rows)
 {
     const char *s = w;
-    vf sum = vf_set(0);
+    vf sum[VEC_DOT_ROWS];
+    for (int r = 0; r < rows; r++) sum[r] = vf_set(0);
     int64_t i = 0;
-    for (; i + 16 <= n; i += 16) sum = vf_mul_add(sum, load(s + i * size), vf_load(x + i));
-    if (i < n) sum = vf_mul_add(sum, load_tail(s + i * size, n - i, size, load), vf_load_tail(x + i, n - i));
-    return vf_sum(sum);
+    for (; i + 16 <= n; i += 16) {
+        for (int r = 0; r < rows; r++) sum[r] = vf_mul_add(sum[r], load(s + (size_t)r * w_stride + i * size), vf_load(x + i));
+    }
+    for (int r = 0; r < rows && i < n; r++) {
+        sum[r] = vf_mul_add(sum[r], load_tail(s + (size_t)r * w_stride + i * size, n - i, size, load), vf_load_tail(x + i, n - i));
+    }
+    for (int r = 0; r < rows; r++) y[r] = vf_sum(sum[r]);
 }
 
 INLINE void axpy_plain(float *y, float a, const void *x, int64_t n, int size, load_fn *load)
@@ -223,43 +245,89 @@ INLINE void product_columns(const struct product *p, int size, load_fn *load)
 
 /* ---- int8 */
 
+#define NO_MIN (-1)
+
 /* Some rounded activation rows, at one block. */
 struct rows_i8 {
-    const int8_t  *q;     /* row r: q + r * q_stride */
-    const int16_t *sum;   /* of each 16 */
-    const float   *scale; /* one a block */
-    int64_t        q_stride, sum_stride, scale_stride;
+    const int8_t  *q;          /* row r: q + r * q_stride */
+    const int16_t *sum, *sum32; /* of each 16, of each 32; row r of sum32: sum32 + r * sum_stride, of sum: twice as far */
+    int64_t        q_stride, sum_stride;
 };
 
-/* y[r] += block * row r of x, r < rows <= VEC_ROWS_I8 */
-typedef void block_i8_fn(float *y, const void *block, const struct rows_i8 *x, const int rows);
+INLINE struct rows_i8 rows_i8_at(const struct act_i8 *a, int64_t row, int64_t c)
+{
+    return (struct rows_i8){ a->q + row * a->k + c, a->sum + (row * a->k + c) / 16, a->sum32 + (row * a->k + c) / 32, a->k, a->k / 32 };
+}
 
-INLINE void row_i8(const struct product *p, const char *w, int64_t i, int64_t j, int block, int block_bytes, block_i8_fn *add,
-                   const int rows)
+/* One block of a weight row with row r of x, r < rows: total[r], and mins[r] where the type has minima. Exact integers. */
+typedef void sums_i8_fn(vi *total, vi *mins, const void *block, const struct rows_i8 *x, const int rows);
+
+/* The float step of a block, for four sums. */
+INLINE v4f step_i8(v4f y, const vi *total, const vi *mins, v4f d, v4f dmin, v4f scale, int min_at)
+{
+    v4f value = d * __builtin_convertvector(vi_sum4(total[0], total[1], total[2], total[3]), v4f);
+    if (min_at != NO_MIN) value -= dmin * __builtin_convertvector(vi_sum4(mins[0], mins[1], mins[2], mins[3]), v4f);
+    return y + scale * value;
+}
+
+/* Up to four weight rows from i with activation row j. */
+INLINE void few_i8(const struct product *p, int64_t i, int64_t j, int block, int block_bytes, int d_at, int min_at, sums_i8_fn *sums)
 {
     const struct act_i8 *a = p->xq;
-    const int64_t row = p->xq_first + j, blocks = p->k / block;
-    struct rows_i8 x = { a->q + row * a->k,          a->sum + row * (a->k / 16), a->scale + row * (a->k / block), a->k, a->k / 16,
-                         a->k / block };
-    float y[VEC_ROWS_I8] = { 0 };
-    for (int64_t b = 0; b < blocks; b++) {
-        add(y, w + b * block_bytes, &x, rows);
-        x.q += block;
-        x.sum += block / 16;
-        x.scale++;
+    const int64_t row = p->xq_first + j, rows = least(I8_SUMS, p->n_w - i);
+    const float *scale = a->scale + row * (a->k / block);
+    const char *w[I8_SUMS];
+    v4f y = { 0 };
+    for (int r = 0; r < I8_SUMS; r++) w[r] = (const char *)p->w + (size_t)(i + (r < rows ? r : 0)) * p->w_stride;
+    for (int64_t c = 0; c < p->k; c += block, scale++) {
+        const struct rows_i8 x = rows_i8_at(a, row, c);
+        vi total[I8_SUMS], mins[I8_SUMS];
+        for (int r = 0; r < I8_SUMS; r++) sums(&total[r], &mins[r], w[r], &x, 1);
+        const v4f d = v4f_from_halves(w[0] + d_at, w[1] + d_at, w[2] + d_at, w[3] + d_at);
+        const v4f dmin = min_at == NO_MIN ? d : v4f_from_halves(w[0] + min_at, w[1] + min_at, w[2] + min_at, w[3] + min_at);
+        y = step_i8(y, total, mins, d, dmin, (v4f){ *scale, *scale, *scale, *scale }, min_at);
+        for (int r = 0; r < I8_SUMS; r++) w[r] += block_bytes;
+    }
+    memcpy(p->y + j * p->y_stride + i, &y, (size_t)rows * sizeof *p->y);
+}
+
+/* Weight row i with up to four activation rows from j, all of which there are when `rows` is 4. */
+INLINE void many_i8(const struct product *p, int64_t i, int64_t j, int block, int block_bytes, int d_at, int min_at, sums_i8_fn *sums,
+                    const int rows)
+{
+    const struct act_i8 *a = p->xq;
+    const int64_t row = p->xq_first + j, blocks = a->k / block;
+    const float *scale = a->scale + row * blocks;
+    const char *w = (const char *)p->w + (size_t)i * p->w_stride;
+    v4f y = { 0 };
+    for (int64_t c = 0; c < p->k; c += block, scale++, w += block_bytes) {
+        const struct rows_i8 x = rows_i8_at(a, row, c);
+        vi total[I8_SUMS], mins[I8_SUMS];
+        v4f s = { 0 };
+        for (int r = 0; r < I8_SUMS; r++) total[r] = mins[r] = vi_zero();
+        for (int r = 0; r < rows; r++) s[r] = scale[r * blocks];
+        sums(total, mins, w, &x, rows);
+        const v4f d = v4f_from_halves(w + d_at, w + d_at, w + d_at, w + d_at);
+        const v4f dmin = min_at == NO_MIN ? d : v4f_from_halves(w + min_at, w + min_at, w + min_at, w + min_at);
+        y = step_i8(y, total, mins, d, dmin, s, min_at);
     }
     for (int r = 0; r < rows; r++) p->y[(j + r) * p->y_stride + i] = y[r];
 }
 
-INLINE void product_i8(const struct product *p, int block, int block_bytes, block_i8_fn *add)
+INLINE void product_i8(const struct product *p, int block, int block_bytes, int d_at, int min_at, sums_i8_fn *sums)
 {
+    if (p->n_x <= I8_FEW) {
+        for (int64_t i = 0; i < p->n_w; i += I8_SUMS) {
+            for (int64_t j = 0; j < p->n_x; j++) few_i8(p, i, j, block, block_bytes, d_at, min_at, sums);
+        }
+        return;
+    }
     for (int64_t group = 0; group < p->n_x; group += I8_GROUP) {
         const int64_t end = least(group + I8_GROUP, p->n_x);
         for (int64_t i = 0; i < p->n_w; i++) {
-            const char *w = (const char *)p->w + (size_t)i * p->w_stride;
             int64_t j = group;
-            for (; j + VEC_ROWS_I8 <= end; j += VEC_ROWS_I8) row_i8(p, w, i, j, block, block_bytes, add, VEC_ROWS_I8);
-            for (; j < end; j++) row_i8(p, w, i, j, block, block_bytes, add, 1);
+            for (; j + I8_SUMS <= end; j += I8_SUMS) many_i8(p, i, j, block, block_bytes, d_at, min_at, sums, I8_SUMS);
+            for (; j < end; j++) many_i8(p, i, j, block, block_bytes, d_at, min_at, sums, 1);
         }
     }
 }

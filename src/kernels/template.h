@@ -20,6 +20,7 @@ static void template_round_i8(const struct act_i8 *a, int64_t row, const float *
 {
     int8_t *q = a->q + row * a->k;
     int16_t *sum = a->sum + row * (a->k / 16);
+    int16_t *sum32 = a->sum32 + row * (a->k / 32);
     float *scale = a->scale + row * (a->k / a->block);
     for (int64_t i = 0; i < a->k; i += a->block) {
         int32_t bits = 0; /* largest magnitude: floats without sign are in the order of their bits */
@@ -42,13 +43,14 @@ static void template_round_i8(const struct act_i8 *a, int64_t row, const float *
             sum[(i + c) / 16] = total;
         }
     }
+    for (int64_t i = 0; i < a->k / 32; i++) sum32[i] = (int16_t)(sum[2 * i] + sum[2 * i + 1]);
 }
 
 static const struct {
     enum dtype  type;
     product_fn *product, *product_i8, *columns;
     unpack_fn  *unpack;
-    dot_fn     *dot;
+    float (*dot)(const void *w, const float *x, int64_t n);
     void (*axpy)(float *y, float a, const void *x, int64_t n);
 } template_table[] = {
     { DTYPE_F32, f32_kernel_product, NULL, f32_kernel_columns, f32_kernel_unpack, f32_kernel_dot, f32_kernel_axpy },

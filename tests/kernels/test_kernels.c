@@ -6,6 +6,7 @@
 #include <math.h>
 #include <sys/mman.h>
 
+#include "base/cpu.h"
 #include "base/half.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -71,11 +72,11 @@ static struct bench bench;
 static int bench_make(void **state)
 {
     (void)state;
-    kernels_fill(&kernels, ~UINT64_C(0));
+    kernels_fill(&kernels, cpu_features());
     bench.w_memory = watched_make(ROWS_W * K_MAX * sizeof(float));
     bench.x_memory = watched_make(ROWS_X * K_MAX * sizeof(float));
     bench.y_memory = watched_make(64 * COLUMNS_MAX * 4 * sizeof(float));
-    bench.scratch_memory = watched_make(KERNEL_PANEL * K_MAX * sizeof(float));
+    bench.scratch_memory = watched_make(product_scratch_bytes(K_MAX));
     bench.act_memory = watched_make(act_i8_bytes(ROWS_X, K_MAX, 32));
     bench.flat_memory = watched_make(ROWS_W * K_MAX * sizeof(float));
     return 0;
@@ -133,7 +134,7 @@ static struct product bench_product(float *y, int64_t y_stride)
 {
     return (struct product){ .w = bench.w, .w_stride = bench.row_bytes, .n_w = bench.n_w, .n_x = bench.n_x, .k = bench.k,
                              .x = bench.x, .x_stride = bench.k, .xq = &bench.act, .xq_first = 0, .y = y, .y_stride = y_stride,
-                             .scratch = (float *)(void *)bench.scratch_memory.end - KERNEL_PANEL * bench.k };
+                             .scratch = (float *)(void *)(bench.scratch_memory.end - product_scratch_bytes(bench.k)) };
 }
 
 /* The sum of w row i with x row j (rounded: as act_i8 has it) and the sum of magnitudes that bounds rounding errors. In a block

@@ -12,6 +12,7 @@ struct cpu_options {
     int               threads; /* 0: one per physical core */
     enum hearth_arith arith;
     bool              reference;
+    const char       *cpu_mask; /* processor features that may be used (base/cpu.h:cpu_mask_read); NULL: the environment's or all */
 };
 
 int  cpu_backend_new(struct backend **out, const struct cpu_options *options, struct hearth_error *err);

@@ -84,11 +84,9 @@ static void matmul_part(void *arg, int64_t begin, int64_t end, int thread)
 static void matmul_rows(struct matmul *m, int64_t n_w)
 {
     const int64_t work = m->part.k * m->part.n_x;
-    int64_t grain = (CPU_SMALL / 2 / (work + 1) / KERNEL_PANEL + 1) * KERNEL_PANEL;
+    int64_t grain = (CPU_SMALL / 2 / (work + 1) / KERNEL_GRAIN + 1) * KERNEL_GRAIN;
     threads_run(m->b->pool, n_w, work * n_w < CPU_SMALL ? n_w : grain, matmul_part, m);
 }
-
-static int64_t panel_bytes(const struct tensor *w) { return KERNEL_PANEL * tensor_width(w) * (int64_t)sizeof(float); }
 
 /* ---- linear */
 
@@ -96,7 +94,7 @@ void cpu_linear_scratch(const struct cpu_backend *b, const struct op_record *r, 
 {
     (void)g;
     *shared = rounded_bytes(b, r->in[0], r->in[1]->dim[0]);
-    *each = panel_bytes(r->in[0]);
+    *each = (int64_t)product_scratch_bytes(tensor_width(r->in[0]));
 }
 
 void cpu_linear_run(struct cpu_backend *b, const struct op_record *r, const struct ragged *g)
@@ -118,7 +116,7 @@ void cpu_experts_scratch(const struct cpu_backend *b, const struct op_record *r,
     const int64_t pairs = tensor_count(r->in[2]);
     (void)g;
     *shared = rounded_bytes(b, r->in[0], pairs) + 64 + pairs * (tensor_width(r->in[0]) + r->in[0]->dim[1] + 32) * (int64_t)sizeof(float);
-    *each = panel_bytes(r->in[0]);
+    *each = (int64_t)product_scratch_bytes(tensor_width(r->in[0]));
 }
 
 void cpu_experts_run(struct cpu_backend *b, const struct op_record *r, const struct ragged *g)

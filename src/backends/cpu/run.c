@@ -2,6 +2,7 @@
 #include <sys/mman.h>
 
 #include "backends/cpu/cpu_int.h"
+#include "base/cpu.h"
 
 const struct cpu_driver cpu_drivers[OP_COUNT] = {
     [OP_LINEAR]    = { cpu_linear_run, cpu_linear_scratch },
@@ -101,13 +102,16 @@ static int cpu_run(struct backend *api, const struct op_record *r, int n, const 
 
 int cpu_backend_new(struct backend **out, const struct cpu_options *options, struct hearth_error *err)
 {
+    uint64_t mask;
+    int status = cpu_mask_read(&mask, options->cpu_mask, err);
+    if (status) return status;
     struct cpu_backend *b = mem_array(1, sizeof *b);
     if (!b) return fail_memory(err, sizeof *b, "the CPU backend");
     b->api = (struct backend){ "cpu", cpu_alloc, cpu_release, cpu_write, cpu_read, cpu_reserve, cpu_run };
     b->arith = options->arith;
     b->reference = options->reference;
-    kernels_fill(&b->kernels, ~(uint64_t)0);
-    int status = threads_new(&b->pool, options->threads, err);
+    kernels_fill(&b->kernels, cpu_features() & mask);
+    status = threads_new(&b->pool, options->threads, err);
     if (status) {
         mem_free(b);
         return status;

@@ -6,5 +6,4 @@
 void kernels_fill_ref(struct kernels *k)
 {
     template_fill(k);
-    k->name = "ref";
 }

@@ -14,8 +14,8 @@
 #define VEC_TILE_W 2
 #define VEC_TILE_X 1
 
-/* Activation rows that one pass over a quantised weight row serves. */
-#define VEC_ROWS_I8 4
+/* Weight rows that pass together when there is one activation row: rows hide the latency of each other's sum. */
+#define VEC_DOT_ROWS 1
 
 typedef float    v4f __attribute__((vector_size(16)));
 typedef int32_t  v4i __attribute__((vector_size(16)));
@@ -184,33 +184,48 @@ INLINE vf vf_high_i8(vb v)
     return vf_from_v16b((v16b)v.b);
 }
 
-/* ---- vi: int32 lanes whose total is what counts; vw: 32 weights times their scale, ready to be multiplied by activations */
+/* Four f16 from four places. */
+INLINE v4f v4f_from_halves(const void *a, const void *b, const void *c, const void *d)
+{
+    uint16_t h[4];
+    memcpy(&h[0], a, sizeof *h);
+    memcpy(&h[1], b, sizeof *h);
+    memcpy(&h[2], c, sizeof *h);
+    memcpy(&h[3], d, sizeof *h);
+    const v4u u = { h[0], h[1], h[2], h[3] };
+    return v4f_from_f16(u << 16);
+}
+
+/* ---- vi: int32 lanes whose total is what counts; vh: scales for the 16 pieces of 16 values of a block */
 
 typedef v4i vi;
 
 typedef struct {
-    v8h a_even, a_odd, b_even, b_odd;
-} vw;
+    int16_t v[16];
+} vh;
 
 INLINE vi vi_zero(void)
 {
     return (vi){ 0 };
 }
 
-/* Weights of 0 .. 63 and two scales of -128 .. 127, for the first and the last 16. So weight * scale fits 16 bits, as does the
- * sum of two weight * activation: an instruction set may do either first. */
-INLINE vw vw_scaled(vb w, int first, int last)
+INLINE vi vi_from(int32_t x) /* one lane x, the others zero */
 {
-    const v8h f = SPLAT8(v8h, (int16_t)first), l = SPLAT8(v8h, (int16_t)last);
-    const v8u a = (v8u)w.a, b = (v8u)w.b;
-    return (vw){ (v8h)(a & 0xff) * f, (v8h)(a >> 8) * f, (v8h)(b & 0xff) * l, (v8h)(b >> 8) * l };
+    return (vi){ x };
 }
 
-/* Signed weights, scale 1. */
-INLINE vw vw_signed(vb w)
+INLINE vh vh_from_8(const uint8_t *p) /* 8 scales of 32 values each, below 128 */
 {
-    const v8u a = (v8u)w.a, b = (v8u)w.b;
-    return (vw){ (v8h)(a << 8) >> 8, (v8h)a >> 8, (v8h)(b << 8) >> 8, (v8h)b >> 8 };
+    vh h;
+    for (int i = 0; i < 16; i++) h.v[i] = p[i / 2];
+    return h;
+}
+
+INLINE vh vh_from_16(const int8_t *p) /* 16 scales of 16 values each */
+{
+    vh h;
+    for (int i = 0; i < 16; i++) h.v[i] = p[i];
+    return h;
 }
 
 /* Products of 16-bit lanes, added in pairs. Every x86-64 has an instruction for it that the compilers do not find. */
@@ -224,27 +239,66 @@ INLINE v4i v4i_pairs(v8h x, v8h y)
 #endif
 }
 
-/* total + sum of w * x, x signed bytes >= -127 */
-INLINE vi vi_dot(vi total, vw w, vb x)
+/* total + sum of w * x times the scales of run i of 32 values (of its first 16, of its last 16). w 0 .. 63; x signed bytes >= -127.
+ * So weight * scale fits 16 bits, as does the sum of two weight * activation: an instruction set may do either first. */
+INLINE vi vi_dot_scaled(vi total, vb w, vh scale, int i, vb x)
 {
-    const v8u a = (v8u)x.a, b = (v8u)x.b;
-    return total + v4i_pairs(w.a_even, (v8h)(a << 8) >> 8) + v4i_pairs(w.a_odd, (v8h)a >> 8) +
-           v4i_pairs(w.b_even, (v8h)(b << 8) >> 8) + v4i_pairs(w.b_odd, (v8h)b >> 8);
+    const v8h f = SPLAT8(v8h, scale.v[2 * i]), l = SPLAT8(v8h, scale.v[2 * i + 1]);
+    const v8u wa = (v8u)w.a, wb = (v8u)w.b, a = (v8u)x.a, b = (v8u)x.b;
+    return total + v4i_pairs((v8h)(wa & 0xff) * f, (v8h)(a << 8) >> 8) + v4i_pairs((v8h)(wa >> 8) * f, (v8h)a >> 8) +
+           v4i_pairs((v8h)(wb & 0xff) * l, (v8h)(b << 8) >> 8) + v4i_pairs((v8h)(wb >> 8) * l, (v8h)b >> 8);
 }
 
-/* total + sum of x * y over 16 numbers of 16 bits */
-INLINE vi vi_dot_i16(vi total, const int16_t *x, const int16_t *y)
+/* total + sum of w * x, w 0 .. 127, x as above */
+INLINE vi vi_dot(vi total, vb w, vb x)
 {
-    v8h u[2], v[2];
-    memcpy(u, x, sizeof u);
-    memcpy(v, y, sizeof v);
-    return total + v4i_pairs(u[0], v[0]) + v4i_pairs(u[1], v[1]);
+    const v8u wa = (v8u)w.a, wb = (v8u)w.b, a = (v8u)x.a, b = (v8u)x.b;
+    return total + v4i_pairs((v8h)(wa & 0xff), (v8h)(a << 8) >> 8) + v4i_pairs((v8h)(wa >> 8), (v8h)a >> 8) +
+           v4i_pairs((v8h)(wb & 0xff), (v8h)(b << 8) >> 8) + v4i_pairs((v8h)(wb >> 8), (v8h)b >> 8);
 }
 
-INLINE int32_t vi_sum(vi v)
+/* sum of w * x, w signed bytes */
+INLINE vi vi_dot_signed(vb w, vb x)
 {
-    const v4i half = v + __builtin_shufflevector(v, v, 2, 3, 0, 1);
-    return half[0] + half[1];
+    const v8u wa = (v8u)w.a, wb = (v8u)w.b, a = (v8u)x.a, b = (v8u)x.b;
+    return v4i_pairs((v8h)(wa << 8) >> 8, (v8h)(a << 8) >> 8) + v4i_pairs((v8h)wa >> 8, (v8h)a >> 8) +
+           v4i_pairs((v8h)(wb << 8) >> 8, (v8h)(b << 8) >> 8) + v4i_pairs((v8h)wb >> 8, (v8h)b >> 8);
+}
+
+INLINE vi vi_dot_i16(const int16_t *x, const int16_t *y, int pieces) /* pieces of 8 */
+{
+    vi total = { 0 };
+    for (int i = 0; i < pieces; i++) {
+        v8h u, v;
+        memcpy(&u, x + i * 8, sizeof u);
+        memcpy(&v, y + i * 8, sizeof v);
+        total += v4i_pairs(u, v);
+    }
+    return total;
+}
+
+/* sum of m[i] * sum[i], i < 8 */
+INLINE vi vi_dot_sums_8(const uint8_t *m, const int16_t *sum)
+{
+    int16_t wide[8];
+    for (int i = 0; i < 8; i++) wide[i] = m[i];
+    return vi_dot_i16(wide, sum, 1);
+}
+
+/* sum of factor * m[i] * sum[i], i < 16, factor * m[i] in 16 bits */
+INLINE vi vi_dot_sums_16(const int8_t *m, int factor, const int16_t *sum)
+{
+    int16_t wide[16];
+    for (int i = 0; i < 16; i++) wide[i] = (int16_t)(m[i] * factor);
+    return vi_dot_i16(wide, sum, 2);
+}
+
+/* The totals of four. */
+INLINE v4i vi_sum4(vi a, vi b, vi c, vi d)
+{
+    const v4i ab = __builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7);
+    const v4i cd = __builtin_shufflevector(c, d, 0, 1, 4, 5) + __builtin_shufflevector(c, d, 2, 3, 6, 7);
+    return __builtin_shufflevector(ab, cd, 0, 2, 4, 6) + __builtin_shufflevector(ab, cd, 1, 3, 5, 7);
 }
 
 #endif

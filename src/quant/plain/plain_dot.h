@@ -12,9 +12,16 @@ static void f32_kernel_unpack(float *dst, const void *src, int64_t n)
     unpack_plain(dst, src, n, 4, f32_load);
 }
 
+INLINE void f32_dots(float *y, const void *w, size_t w_stride, const float *x, int64_t n, const int rows)
+{
+    dots_plain(y, w, w_stride, x, n, 4, f32_load, rows);
+}
+
 static float f32_kernel_dot(const void *w, const float *x, int64_t n)
 {
-    return dot_plain(w, x, n, 4, f32_load);
+    float y;
+    f32_dots(&y, w, 0, x, n, 1);
+    return y;
 }
 
 static void f32_kernel_axpy(float *y, float a, const void *x, int64_t n)
@@ -24,7 +31,7 @@ static void f32_kernel_axpy(float *y, float a, const void *x, int64_t n)
 
 static void f32_kernel_product(const struct product *p)
 {
-    product_floats(p, 1, 4, f32_kernel_unpack, f32_kernel_dot);
+    product_floats(p, 1, 4, f32_kernel_unpack, f32_dots);
 }
 
 static void f32_kernel_columns(const struct product *p)
@@ -37,9 +44,16 @@ static void f16_kernel_unpack(float *dst, const void *src, int64_t n)
     unpack_plain(dst, src, n, 2, vf_load_f16);
 }
 
+INLINE void f16_dots(float *y, const void *w, size_t w_stride, const float *x, int64_t n, const int rows)
+{
+    dots_plain(y, w, w_stride, x, n, 2, vf_load_f16, rows);
+}
+
 static float f16_kernel_dot(const void *w, const float *x, int64_t n)
 {
-    return dot_plain(w, x, n, 2, vf_load_f16);
+    float y;
+    f16_dots(&y, w, 0, x, n, 1);
+    return y;
 }
 
 static void f16_kernel_axpy(float *y, float a, const void *x, int64_t n)
@@ -49,7 +63,7 @@ static void f16_kernel_axpy(float *y, float a, const void *x, int64_t n)
 
 static void f16_kernel_product(const struct product *p)
 {
-    product_floats(p, 1, 2, f16_kernel_unpack, f16_kernel_dot);
+    product_floats(p, 1, 2, f16_kernel_unpack, f16_dots);
 }
 
 static void f16_kernel_columns(const struct product *p)
@@ -62,9 +76,16 @@ static void bf16_kernel_unpack(float *dst, const void *src, int64_t n)
     unpack_plain(dst, src, n, 2, vf_load_bf16);
 }
 
+INLINE void bf16_dots(float *y, const void *w, size_t w_stride, const float *x, int64_t n, const int rows)
+{
+    dots_plain(y, w, w_stride, x, n, 2, vf_load_bf16, rows);
+}
+
 static float bf16_kernel_dot(const void *w, const float *x, int64_t n)
 {
-    return dot_plain(w, x, n, 2, vf_load_bf16);
+    float y;
+    bf16_dots(&y, w, 0, x, n, 1);
+    return y;
 }
 
 static void bf16_kernel_axpy(float *y, float a, const void *x, int64_t n)
@@ -74,7 +95,7 @@ static void bf16_kernel_axpy(float *y, float a, const void *x, int64_t n)
 
 static void bf16_kernel_product(const struct product *p)
 {
-    product_floats(p, 1, 2, bf16_kernel_unpack, bf16_kernel_dot);
+    product_floats(p, 1, 2, bf16_kernel_unpack, bf16_dots);
 }
 
 static void bf16_kernel_columns(const struct product *p)

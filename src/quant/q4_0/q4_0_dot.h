@@ -2,6 +2,8 @@
 #ifndef QUANT_Q4_0_DOT_H
 #define QUANT_Q4_0_DOT_H
 
+#include <stddef.h>
+
 #include "base/half.h"
 #include "quant/q4_0/q4_0.h"
 
@@ -15,16 +17,11 @@ INLINE void q4_0_floats(float *dst, const void *block) /* dst [32] */
 }
 
 /* The 8 that each q has too much is taken off through the sums of the activations. */
-INLINE void q4_0_block_i8(float *y, const void *block, const struct rows_i8 *x, const int rows)
+INLINE void q4_0_sums_i8(vi *total, vi *mins, const void *block, const struct rows_i8 *x, const int rows)
 {
-    const struct q4_0 *b = block;
-    const float d = f16_to_f32(b->d);
-    const vw w = vw_scaled(vb_load_halves(b->q), 1, 1);
-    for (int r = 0; r < rows; r++) {
-        const int16_t *sum = x->sum + r * x->sum_stride;
-        const vi total = vi_dot(vi_zero(), w, vb_load(x->q + r * x->q_stride));
-        y[r] += x->scale[r * x->scale_stride] * (d * (float)(vi_sum(total) - 8 * (sum[0] + sum[1])));
-    }
+    const vb w = vb_load_halves(((const struct q4_0 *)block)->q);
+    (void)mins;
+    for (int r = 0; r < rows; r++) total[r] = vi_dot(vi_from(-8 * x->sum32[r * x->sum_stride]), w, vb_load(x->q + r * x->q_stride));
 }
 
 static void q4_0_kernel_unpack(float *dst, const void *src, int64_t n)
@@ -32,19 +29,26 @@ static void q4_0_kernel_unpack(float *dst, const void *src, int64_t n)
     unpack_blocks(dst, src, n, Q4_0_BLOCK, sizeof(struct q4_0), q4_0_floats);
 }
 
+INLINE void q4_0_dots(float *y, const void *w, size_t w_stride, const float *x, int64_t n, const int rows)
+{
+    dots_blocks(y, w, w_stride, x, n, Q4_0_BLOCK, sizeof(struct q4_0), q4_0_floats, rows);
+}
+
 static float q4_0_kernel_dot(const void *w, const float *x, int64_t n)
 {
-    return dot_blocks(w, x, n, Q4_0_BLOCK, sizeof(struct q4_0), q4_0_floats);
+    float y;
+    q4_0_dots(&y, w, 0, x, n, 1);
+    return y;
 }
 
 static void q4_0_kernel_product(const struct product *p)
 {
-    product_floats(p, Q4_0_BLOCK, sizeof(struct q4_0), q4_0_kernel_unpack, q4_0_kernel_dot);
+    product_floats(p, Q4_0_BLOCK, sizeof(struct q4_0), q4_0_kernel_unpack, q4_0_dots);
 }
 
 static void q4_0_kernel_product_i8(const struct product *p)
 {
-    product_i8(p, Q4_0_BLOCK, sizeof(struct q4_0), q4_0_block_i8);
+    product_i8(p, Q4_0_BLOCK, sizeof(struct q4_0), offsetof(struct q4_0, d), NO_MIN, q4_0_sums_i8);
 }
 
 #endif

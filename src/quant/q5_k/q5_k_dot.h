@@ -2,6 +2,8 @@
 #ifndef QUANT_Q5_K_DOT_H
 #define QUANT_Q5_K_DOT_H
 
+#include <stddef.h>
+
 #include "base/half.h"
 #include "quant/k_scales.h"
 #include "quant/q5_k/q5_k.h"
@@ -27,23 +29,20 @@ INLINE void q5_k_floats(float *dst, const void *block) /* dst [256] */
     }
 }
 
-INLINE void q5_k_block_i8(float *y, const void *block, const struct rows_i8 *x, const int rows)
+INLINE void q5_k_sums_i8(vi *total, vi *mins, const void *block, const struct rows_i8 *x, const int rows)
 {
     const struct q5_k *b = block;
-    const float d = f16_to_f32(b->d), dmin = f16_to_f32(b->dmin);
     uint8_t scale[8], min[8];
-    int16_t min_of_16[16];
-    vi total[VEC_ROWS_I8];
     k_scales_get(scale, min, b->scales);
-    for (int i = 0; i < 16; i++) min_of_16[i] = min[i / 2];
-    for (int r = 0; r < rows; r++) total[r] = vi_zero();
-    for (int sub = 0; sub < 8; sub++) {
-        const vw w = vw_scaled(q5_k_values(b, sub), scale[sub], scale[sub]);
-        for (int r = 0; r < rows; r++) total[r] = vi_dot(total[r], w, vb_load(x->q + r * x->q_stride + sub * 32));
-    }
+    const vh scales = vh_from_8(scale);
     for (int r = 0; r < rows; r++) {
-        const int32_t mins = vi_sum(vi_dot_i16(vi_zero(), min_of_16, x->sum + r * x->sum_stride));
-        y[r] += x->scale[r * x->scale_stride] * (d * (float)vi_sum(total[r]) - dmin * (float)mins);
+        total[r] = vi_zero();
+        mins[r] = vi_dot_sums_8(min, x->sum32 + r * x->sum_stride);
+    }
+    UNROLL_8
+    for (int sub = 0; sub < 8; sub++) {
+        const vb w = q5_k_values(b, sub);
+        for (int r = 0; r < rows; r++) total[r] = vi_dot_scaled(total[r], w, scales, sub, vb_load(x->q + r * x->q_stride + sub * 32));
     }
 }
 
@@ -52,19 +51,26 @@ static void q5_k_kernel_unpack(float *dst, const void *src, int64_t n)
     unpack_blocks(dst, src, n, Q5_K_BLOCK, sizeof(struct q5_k), q5_k_floats);
 }
 
+INLINE void q5_k_dots(float *y, const void *w, size_t w_stride, const float *x, int64_t n, const int rows)
+{
+    dots_blocks(y, w, w_stride, x, n, Q5_K_BLOCK, sizeof(struct q5_k), q5_k_floats, rows);
+}
+
 static float q5_k_kernel_dot(const void *w, const float *x, int64_t n)
 {
-    return dot_blocks(w, x, n, Q5_K_BLOCK, sizeof(struct q5_k), q5_k_floats);
+    float y;
+    q5_k_dots(&y, w, 0, x, n, 1);
+    return y;
 }
 
 static void q5_k_kernel_product(const struct product *p)
 {
-    product_floats(p, Q5_K_BLOCK, sizeof(struct q5_k), q5_k_kernel_unpack, q5_k_kernel_dot);
+    product_floats(p, Q5_K_BLOCK, sizeof(struct q5_k), q5_k_kernel_unpack, q5_k_dots);
 }
 
 static void q5_k_kernel_product_i8(const struct product *p)
 {
-    product_i8(p, Q5_K_BLOCK, sizeof(struct q5_k), q5_k_block_i8);
+    product_i8(p, Q5_K_BLOCK, sizeof(struct q5_k), offsetof(struct q5_k, d), offsetof(struct q5_k, dmin), q5_k_sums_i8);
 }
 
 #endif

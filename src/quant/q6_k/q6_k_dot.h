@@ -2,6 +2,8 @@
 #ifndef QUANT_Q6_K_DOT_H
 #define QUANT_Q6_K_DOT_H
 
+#include <stddef.h>
+
 #include "base/half.h"
 #include "quant/q6_k/q6_k.h"
 
@@ -26,19 +28,17 @@ INLINE void q6_k_floats(float *dst, const void *block) /* dst [256] */
 }
 
 /* The 32 that each q has too much is taken off through the sums of the activations. */
-INLINE void q6_k_block_i8(float *y, const void *block, const struct rows_i8 *x, const int rows)
+INLINE void q6_k_sums_i8(vi *total, vi *mins, const void *block, const struct rows_i8 *x, const int rows)
 {
     const struct q6_k *b = block;
-    const float d = f16_to_f32(b->d);
-    int16_t excess[16];
-    vi total[VEC_ROWS_I8];
-    for (int i = 0; i < 16; i++) excess[i] = (int16_t)(b->scales[i] * -32);
-    for (int r = 0; r < rows; r++) total[r] = vi_dot_i16(vi_zero(), excess, x->sum + r * x->sum_stride);
+    const vh scales = vh_from_16(b->scales);
+    (void)mins;
+    for (int r = 0; r < rows; r++) total[r] = vi_dot_sums_16(b->scales, -32, x->sum + r * x->sum_stride * 2);
+    UNROLL_8
     for (int run = 0; run < 8; run++) {
-        const vw w = vw_scaled(q6_k_values(b, run), b->scales[run * 2], b->scales[run * 2 + 1]);
-        for (int r = 0; r < rows; r++) total[r] = vi_dot(total[r], w, vb_load(x->q + r * x->q_stride + run * 32));
+        const vb w = q6_k_values(b, run);
+        for (int r = 0; r < rows; r++) total[r] = vi_dot_scaled(total[r], w, scales, run, vb_load(x->q + r * x->q_stride + run * 32));
     }
-    for (int r = 0; r < rows; r++) y[r] += x->scale[r * x->scale_stride] * (d * (float)vi_sum(total[r]));
 }
 
 static void q6_k_kernel_unpack(float *dst, const void *src, int64_t n)
@@ -46,19 +46,26 @@ static void q6_k_kernel_unpack(float *dst, const void *src, int64_t n)
     unpack_blocks(dst, src, n, Q6_K_BLOCK, sizeof(struct q6_k), q6_k_floats);
 }
 
+INLINE void q6_k_dots(float *y, const void *w, size_t w_stride, const float *x, int64_t n, const int rows)
+{
+    dots_blocks(y, w, w_stride, x, n, Q6_K_BLOCK, sizeof(struct q6_k), q6_k_floats, rows);
+}
+
 static float q6_k_kernel_dot(const void *w, const float *x, int64_t n)
 {
-    return dot_blocks(w, x, n, Q6_K_BLOCK, sizeof(struct q6_k), q6_k_floats);
+    float y;
+    q6_k_dots(&y, w, 0, x, n, 1);
+    return y;
 }
 
 static void q6_k_kernel_product(const struct product *p)
 {
-    product_floats(p, Q6_K_BLOCK, sizeof(struct q6_k), q6_k_kernel_unpack, q6_k_kernel_dot);
+    product_floats(p, Q6_K_BLOCK, sizeof(struct q6_k), q6_k_kernel_unpack, q6_k_dots);
 }
 
 static void q6_k_kernel_product_i8(const struct product *p)
 {
-    product_i8(p, Q6_K_BLOCK, sizeof(struct q6_k), q6_k_block_i8);
+    product_i8(p, Q6_K_BLOCK, sizeof(struct q6_k), offsetof(struct q6_k, d), NO_MIN, q6_k_sums_i8);
 }
 
 #endif

@@ -2,6 +2,8 @@
 #ifndef QUANT_Q8_0_DOT_H
 #define QUANT_Q8_0_DOT_H
 
+#include <stddef.h>
+
 #include "base/half.h"
 #include "quant/q8_0/q8_0.h"
 
@@ -14,15 +16,11 @@ INLINE void q8_0_floats(float *dst, const void *block) /* dst [32] */
     vf_store(dst + 16, vf_mul(d, vf_high_i8(q)));
 }
 
-INLINE void q8_0_block_i8(float *y, const void *block, const struct rows_i8 *x, const int rows)
+INLINE void q8_0_sums_i8(vi *total, vi *mins, const void *block, const struct rows_i8 *x, const int rows)
 {
-    const struct q8_0 *b = block;
-    const float d = f16_to_f32(b->d);
-    const vw w = vw_signed(vb_load(b->q));
-    for (int r = 0; r < rows; r++) {
-        const vi total = vi_dot(vi_zero(), w, vb_load(x->q + r * x->q_stride));
-        y[r] += x->scale[r * x->scale_stride] * (d * (float)vi_sum(total));
-    }
+    const vb w = vb_load(((const struct q8_0 *)block)->q);
+    (void)mins;
+    for (int r = 0; r < rows; r++) total[r] = vi_dot_signed(w, vb_load(x->q + r * x->q_stride));
 }
 
 static void q8_0_kernel_unpack(float *dst, const void *src, int64_t n)
@@ -30,19 +28,26 @@ static void q8_0_kernel_unpack(float *dst, const void *src, int64_t n)
     unpack_blocks(dst, src, n, Q8_0_BLOCK, sizeof(struct q8_0), q8_0_floats);
 }
 
+INLINE void q8_0_dots(float *y, const void *w, size_t w_stride, const float *x, int64_t n, const int rows)
+{
+    dots_blocks(y, w, w_stride, x, n, Q8_0_BLOCK, sizeof(struct q8_0), q8_0_floats, rows);
+}
+
 static float q8_0_kernel_dot(const void *w, const float *x, int64_t n)
 {
-    return dot_blocks(w, x, n, Q8_0_BLOCK, sizeof(struct q8_0), q8_0_floats);
+    float y;
+    q8_0_dots(&y, w, 0, x, n, 1);
+    return y;
 }
 
 static void q8_0_kernel_product(const struct product *p)
 {
-    product_floats(p, Q8_0_BLOCK, sizeof(struct q8_0), q8_0_kernel_unpack, q8_0_kernel_dot);
+    product_floats(p, Q8_0_BLOCK, sizeof(struct q8_0), q8_0_kernel_unpack, q8_0_dots);
 }
 
 static void q8_0_kernel_product_i8(const struct product *p)
 {
-    product_i8(p, Q8_0_BLOCK, sizeof(struct q8_0), q8_0_block_i8);
+    product_i8(p, Q8_0_BLOCK, sizeof(struct q8_0), offsetof(struct q8_0, d), NO_MIN, q8_0_sums_i8);
 }
 
 static void q8_0_kernel_axpy(float *y, float a, const void *x, int64_t n)

@@ -1,0 +1,9 @@
+/* AVX2 with FMA and F16C (Haswell 2013, Zen 2017): the templates in 256 bits. */
+#include "kernels/avx2/avx2_vec.h"
+
+#include "kernels/template.h"
+
+void kernels_fill_avx2(struct kernels *k)
+{
+    template_fill(k);
+}

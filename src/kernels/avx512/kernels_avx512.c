@@ -1,0 +1,9 @@
+/* AVX-512 with VNNI (Cascade Lake 2019, Zen 4): the templates, and panels for many rows in arithmetic int8. */
+#include "kernels/avx512/avx512_vec.h"
+
+#include "kernels/template.h"
+
+void kernels_fill_avx512(struct kernels *k)
+{
+    template_fill(k);
+}
