@@ -74,8 +74,9 @@ static double read_gbs(const void *memory, uint64_t bytes)
 struct setup {
     char         *w;       /* MEMORY_BYTES */
     float        *x, *y;   /* [MANY, WIDTH], [MANY, rows] */
-    float        *scratch; /* [KERNEL_PANEL, WIDTH] */
-    void         *rounded;
+    char         *memory;
+    float        *scratch; /* in memory, aligned: product_scratch_bytes */
+    void         *rounded; /* behind it: act_i8_bytes */
     struct act_i8 act;
 };
 
@@ -130,9 +131,11 @@ static int setup_make(struct setup *s)
     s->w = mem_array(MEMORY_BYTES, 1);
     s->x = mem_array(MANY * WIDTH, sizeof(float));
     s->y = mem_array(MEMORY_BYTES / WIDTH * 8, sizeof(float));
-    s->scratch = mem_array(product_scratch_bytes(WIDTH) / sizeof(float), sizeof(float));
-    s->rounded = mem_array(act_i8_bytes(MANY, WIDTH, 32), 1);
-    if (!s->w || !s->x || !s->y || !s->scratch || !s->rounded) return -1;
+    s->memory = mem_array(product_scratch_bytes(WIDTH) + act_i8_bytes(MANY, WIDTH, 32) + 64, 1);
+    if (!s->w || !s->x || !s->y || !s->memory) return -1;
+    char *aligned = s->memory + 63 - ((uintptr_t)s->memory + 63) % 64;
+    s->scratch = (float *)(void *)aligned;
+    s->rounded = aligned + product_scratch_bytes(WIDTH);
     for (int i = 0; i < MANY * WIDTH; i++) s->x[i] = (float)(rng_unit(&rng) - 0.5);
     return 0;
 }
@@ -163,7 +166,6 @@ int main(void)
     mem_free(s.w);
     mem_free(s.x);
     mem_free(s.y);
-    mem_free(s.scratch);
-    mem_free(s.rounded);
+    mem_free(s.memory);
     return 0;
 }

@@ -14,9 +14,11 @@
 
 /* Makes arrays of sums stay in registers and constants of each round be constants. */
 #if defined(__clang__)
-#define UNROLL_8 _Pragma("clang loop unroll(full)")
+#define UNROLL_8  _Pragma("clang loop unroll(full)")
+#define UNROLL_16 UNROLL_8
 #else
-#define UNROLL_8 _Pragma("GCC unroll 8")
+#define UNROLL_8  _Pragma("GCC unroll 8")
+#define UNROLL_16 _Pragma("GCC unroll 16")
 #endif
 
 /* One block of a quantised type to floats; 16 values of a plain type. */
