@@ -288,7 +288,11 @@ INLINE void few_i8(const struct product *p, int64_t i, int64_t j, int block, int
         const v4f d = v4f_from_halves(w[0] + d_at, w[1] + d_at, w[2] + d_at, w[3] + d_at);
         const v4f dmin = min_at == NO_MIN ? d : v4f_from_halves(w[0] + min_at, w[1] + min_at, w[2] + min_at, w[3] + min_at);
         y = step_i8(y, total, mins, d, dmin, (v4f){ *scale, *scale, *scale, *scale }, min_at);
-        for (int r = 0; r < I8_SUMS; r++) w[r] += block_bytes;
+        for (int r = 0; r < I8_SUMS; r++) {
+            /* The same place of the rows that come next: the processor's own prefetch does not follow four short rows. */
+            for (int at = 0; at < block_bytes; at += 64) __builtin_prefetch(w[r] + I8_SUMS * p->w_stride + at);
+            w[r] += block_bytes;
+        }
     }
     memcpy(p->y + j * p->y_stride + i, &y, (size_t)rows * sizeof *p->y);
 }

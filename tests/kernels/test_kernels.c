@@ -1,4 +1,4 @@
-/* Every entry of the kernel table against sums in double made from the reference unpack; the promise that a result does not
+/* Every instruction set that this machine has: every entry of its kernel table against sums in double made from the reference unpack; the promise that a result does not
  * depend on how many rows are computed together, bit for bit; memory touched; extreme values. Weights and activations end at
  * a page that cannot be read. */
 #include "test.h"
@@ -72,7 +72,6 @@ static struct bench bench;
 static int bench_make(void **state)
 {
     (void)state;
-    kernels_fill(&kernels, cpu_features());
     bench.w_memory = watched_make(ROWS_W * K_MAX * sizeof(float));
     bench.x_memory = watched_make(ROWS_X * K_MAX * sizeof(float));
     bench.y_memory = watched_make(64 * COLUMNS_MAX * 4 * sizeof(float));
@@ -735,27 +734,152 @@ static void test_any_bytes(void **state)
     }
 }
 
+/* ---- between sets */
+
+/* Arithmetic int8 is the reference's, bit for bit: rounded activations, and products of any bytes. */
+static void check_like_reference(enum dtype t, const struct kernels *ref, int64_t n_w, int64_t n_x, int64_t k)
+{
+    static float mine[ROWS_X * ROWS_W];
+    bench_shape(t, n_w, n_x, k);
+    bytes_random(bench.w, (size_t)n_w * bench.row_bytes);
+    for (int64_t i = 0; i < n_x * k; i++) bench.x[i] = uniform() * (float)(1 + i % 5);
+    bench_finish();
+    struct product p = bench_product(NULL, 0);
+    const float *y = run_guarded(kernels.product_i8[t], &p);
+    for (int64_t j = 0; j < n_x; j++) memcpy(mine + j * n_w, y + j * p.y_stride, (size_t)n_w * sizeof *mine);
+
+    const size_t bytes = act_i8_bytes(n_x, k, bench.act.block);
+    char *memory = malloc(bytes + 64);
+    struct act_i8 act;
+    act_i8_place(&act, memory + 63 - ((uintptr_t)memory + 63) % 64, n_x, k, bench.act.block);
+    for (int64_t row = 0; row < n_x; row++) ref->round_i8(&act, row, bench.x + row * k);
+    assert_memory_equal(act.q, bench.act.q, (size_t)(n_x * k));
+    assert_memory_equal(act.scale, bench.act.scale, (size_t)(n_x * (k / act.block)) * sizeof *act.scale);
+    assert_memory_equal(act.sum, bench.act.sum, (size_t)(n_x * (k / 16)) * sizeof *act.sum);
+    assert_memory_equal(act.sum32, bench.act.sum32, (size_t)(n_x * (k / 32)) * sizeof *act.sum32);
+    p = bench_product(NULL, 0);
+    p.xq = &act;
+    y = run_guarded(ref->product_i8[t], &p);
+    for (int64_t j = 0; j < n_x; j++) assert_same_floats(t, mine + j * n_w, y + j * p.y_stride, n_w);
+    free(memory);
+}
+
+static void test_i8_like_reference(void **state)
+{
+    (void)state;
+    static const int64_t n_w[] = { 1, 4, 31, 32, 33, ROWS_W }, n_x[] = { 1, 3, 4, 6, 8, 13, ROWS_X };
+    struct kernels ref;
+    int64_t k[32];
+    kernels_fill(&ref, 0);
+    for (enum dtype t = 0; t < DTYPE_COUNT; t++) {
+        if (!kernels.product_i8[t]) continue;
+        const int n_k = lengths(t, k);
+        for (int i = 0; i < n_k; i++) {
+            for (size_t s = 0; s < COUNT(n_w); s++) check_like_reference(t, &ref, n_w[s], n_x[(s + (size_t)i) % COUNT(n_x)], k[i]);
+        }
+    }
+}
+
+/* Whatever features are allowed: every entry comes from a set that needs no others. */
+static void test_masks(void **state)
+{
+    (void)state;
+    const uint64_t has = cpu_features();
+    uint64_t mask = 0;
+    do {
+        struct kernels k;
+        kernels_fill(&k, mask);
+        for (int t = 0; t < DTYPE_COUNT; t++) {
+            const char *names[] = { k.set_f32[t], k.set_i8[t], k.set_in_major[t] };
+            assert_int_equal(names[0] != NULL, k.product_f32[t] != NULL);
+            assert_int_equal(names[1] != NULL, k.product_i8[t] != NULL);
+            assert_int_equal(names[2] != NULL, k.product_in_major[t] != NULL);
+            for (size_t n = 0; n < COUNT(names); n++) {
+                for (int i = 0; i < kernel_set_count && names[n]; i++) {
+                    if (strcmp(kernel_sets[i].name, names[n]) == 0) assert_true((kernel_sets[i].needs & ~mask) == 0);
+                }
+            }
+        }
+        mask = (mask - has) & has; /* the next subset */
+    } while (mask != 0);
+}
+
+static void test_mask_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int         status;
+        uint64_t    mask;
+    } cases[] = {
+        { "none", 0, 0 },
+        { "all", 0, UINT64_MAX },
+        { "avx2", 0, CPU_BIT(CPU_AVX2) },
+        { "fma,avx512f", 0, CPU_BIT(CPU_FMA) | CPU_BIT(CPU_AVX512F) },
+        { "0x5", 0, 5 },
+        { "", HEARTH_E_ARG, 0 },
+        { "avx2,", HEARTH_E_ARG, 0 },
+        { "avx3", HEARTH_E_ARG, 0 },
+        { "0xg", HEARTH_E_ARG, 0 },
+        { "0x", HEARTH_E_ARG, 0 },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct hearth_error err = { 0 };
+        uint64_t mask = 0;
+        const int status = cpu_mask_read(&mask, cases[i].text, &err);
+        if (cases[i].status) {
+            assert_fails(status, cases[i].status, &err);
+        } else {
+            assert_ok(status, &err);
+            assert_true(mask == cases[i].mask);
+        }
+    }
+    for (int f = 0; f < CPU_FEATURE_COUNT; f++) {
+        uint64_t mask;
+        assert_int_equal(cpu_mask_read(&mask, cpu_feature_name((enum cpu_feature)f), NULL), 0);
+        assert_true(mask == CPU_BIT(f));
+    }
+}
+
+/* ---- every test of a set with each set that this machine has, alone */
+
+static int choose_set(void **state)
+{
+    const struct kernel_set *set = *state;
+    memset(&kernels, 0, sizeof kernels);
+    kernels.name = set->name;
+    set->fill(&kernels);
+    rng_seed(&rng, 7);
+    return 0;
+}
+
+#define SET_TEST(function) { #function, function }
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table_filled),
-        cmocka_unit_test(test_products),
-        cmocka_unit_test(test_same_bits),
-        cmocka_unit_test(test_lane_order),
-        cmocka_unit_test(test_dot),
-        cmocka_unit_test(test_nothing_to_do),
-        cmocka_unit_test(test_columns),
-        cmocka_unit_test(test_unpack),
-        cmocka_unit_test(test_axpy),
-        cmocka_unit_test(test_round_i8),
-        cmocka_unit_test(test_round_i8_edges),
-        cmocka_unit_test(test_act_place),
-        cmocka_unit_test(test_extremes),
-        cmocka_unit_test(test_odd_scales),
-        cmocka_unit_test(test_odd_floats),
-        cmocka_unit_test(test_not_finite_contained),
-        cmocka_unit_test(test_any_bytes),
+    static const struct {
+        const char      *name;
+        CMUnitTestFunction run;
+    } set_tests[] = {
+        SET_TEST(test_table_filled), SET_TEST(test_products),       SET_TEST(test_same_bits),   SET_TEST(test_lane_order),
+        SET_TEST(test_dot),          SET_TEST(test_nothing_to_do),  SET_TEST(test_columns),     SET_TEST(test_unpack),
+        SET_TEST(test_axpy),         SET_TEST(test_round_i8),       SET_TEST(test_round_i8_edges), SET_TEST(test_extremes),
+        SET_TEST(test_odd_scales),   SET_TEST(test_odd_floats),     SET_TEST(test_not_finite_contained), SET_TEST(test_any_bytes),
+        SET_TEST(test_i8_like_reference),
     };
-    rng_seed(&rng, 7);
-    return cmocka_run_group_tests_name("kernels", tests, bench_make, bench_free);
+    static struct CMUnitTest tests[16 * COUNT(set_tests)] = {
+        cmocka_unit_test(test_act_place),
+        cmocka_unit_test(test_masks),
+        cmocka_unit_test(test_mask_read),
+    };
+    static char names[COUNT(tests)][64];
+    size_t n = 3;
+    for (int i = 0; i < kernel_set_count; i++) {
+        if (kernel_sets[i].needs & ~cpu_features()) continue;
+        for (size_t f = 0; f < COUNT(set_tests); f++, n++) {
+            snprintf(names[n], sizeof names[n], "%s %s", kernel_sets[i].name, set_tests[f].name);
+            tests[n] = (struct CMUnitTest){ names[n], set_tests[f].run, choose_set, NULL, (void *)(uintptr_t)&kernel_sets[i] };
+        }
+    }
+    return _cmocka_run_group_tests("kernels", tests, n, bench_make, bench_free);
 }
