@@ -1,5 +1,7 @@
 /* How fast the kernels of this machine are on one core, beside what the core could do at most: reading memory for one row of
- * activations, multiplying and adding for many. Best of several runs; other programs on the machine make all figures worse. */
+ * activations, multiplying and adding for many. Best of several runs; other programs on the machine make all figures worse.
+ *
+ * bench_kernels [--mask NAMES]: without a mask every instruction set of this machine, one after another. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +11,7 @@
 #include "base/rng.h"
 #include "kernels/kernels.h"
 
-enum { WIDTH = 4096, SOURCE_ROWS = 16, MANY = 64, RUNS = 7 };
+enum { WIDTH = 4096, SOURCE_ROWS = 16, MANY = 126, RUNS = 7 };
 
 #define MEMORY_BYTES (UINT64_C(192) << 20) /* weights that no cache holds */
 #define CACHE_BYTES  (UINT64_C(256) << 10) /* weights that the second cache holds */
@@ -45,6 +47,65 @@ static double peak_gflops(void)
         best = gflops > best ? gflops : best;
     }
     return best;
+}
+
+/* Independent multiplications and additions in an instruction set's own registers; zeros, whose speed is that of any numbers. */
+#if defined(__x86_64__)
+#define CLOBBERS "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm14", "xmm15"
+#define TWELVE(a, b, c)                                                                                                            \
+    a "0" b "0" c a "1" b "1" c a "2" b "2" c a "3" b "3" c a "4" b "4" c a "5" b "5" c a "6" b "6" c a "7" b "7" c a "8" b "8" c \
+        a "9" b "9" c a "10" b "10" c a "11" b "11" c
+#define STEP_FUNCTION(function, start, step)                                                       \
+    static void function(int steps)                                                                \
+    {                                                                                              \
+        __asm__ volatile(start ::: CLOBBERS);                                                      \
+        for (int i = 0; i < steps; i++) __asm__ volatile(step ::: CLOBBERS);                       \
+    }
+#define ZERO_YMM "vpxor %%ymm14, %%ymm14, %%ymm14\n vpxor %%ymm15, %%ymm15, %%ymm15\n" TWELVE("vpxor %%ymm15, %%ymm15, %%ymm", "\n #", "\n")
+STEP_FUNCTION(step_fma_256, ZERO_YMM, TWELVE("vfmadd231ps %%ymm15, %%ymm14, %%ymm", "\n #", "\n"))
+STEP_FUNCTION(step_fma_512, ZERO_YMM, TWELVE("vfmadd231ps %%zmm15, %%zmm14, %%zmm", "\n #", "\n"))
+STEP_FUNCTION(step_bytes_256, ZERO_YMM,
+              TWELVE("vpmaddubsw %%ymm15, %%ymm14, %%ymm13\n vpmaddwd %%ymm15, %%ymm13, %%ymm13\n vpaddd %%ymm13, %%ymm14, %%ymm", "\n #", "\n"))
+STEP_FUNCTION(step_vnni_256, ZERO_YMM, TWELVE("%{vex%} vpdpbusd %%ymm15, %%ymm14, %%ymm", "\n #", "\n"))
+STEP_FUNCTION(step_vnni_512, ZERO_YMM, TWELVE("vpdpbusd %%zmm15, %%zmm14, %%zmm", "\n #", "\n"))
+
+static const struct {
+    const char *set;
+    void (*f32)(int steps), (*i8)(int steps);
+    int lanes; /* floats; 4 times as many bytes */
+} set_peaks[] = {
+    { "avx2", step_fma_256, step_bytes_256, 8 },
+    { "avxvnni", step_fma_256, step_vnni_256, 8 },
+    { "avx512", step_fma_512, step_vnni_512, 16 },
+};
+
+static double step_gops(void (*step)(int steps), int lanes)
+{
+    enum { STEPS = 1000000 };
+    double best = 0;
+    for (int run = 0; run < RUNS; run++) {
+        const uint64_t begin = clock_ns();
+        step(STEPS);
+        const double gops = 2.0 * lanes * 12 * STEPS / (double)(clock_ns() - begin);
+        best = gops > best ? gops : best;
+    }
+    return best;
+}
+#endif
+
+/* Billions of operations a second that the set could do; its own instructions, else those of every x86-64. */
+static void peaks_of(const char *set, double *f32, double *i8)
+{
+    *f32 = *i8 = peak_gflops();
+#if defined(__x86_64__)
+    for (size_t i = 0; i < sizeof set_peaks / sizeof *set_peaks; i++) {
+        if (strcmp(set, set_peaks[i].set) != 0) continue;
+        *f32 = step_gops(set_peaks[i].f32, set_peaks[i].lanes);
+        *i8 = step_gops(set_peaks[i].i8, set_peaks[i].lanes * 4);
+    }
+#else
+    (void)set;
+#endif
 }
 
 /* GB/s of reading `bytes` bytes again and again. */
@@ -140,28 +201,44 @@ static int setup_make(struct setup *s)
     return 0;
 }
 
-int main(void)
+static void bench_features(struct setup *s, uint64_t features, double memory, double cache)
+{
+    struct kernels k;
+    double f32, i8;
+    kernels_fill(&k, features);
+    peaks_of(k.name, &f32, &i8);
+    printf("\n%s: one core reads %.1f GB/s from memory, %.1f from its cache; multiplies and adds %.0f Gop/s in f32, %.0f in bytes\n",
+           k.name, memory, cache, f32, i8);
+    printf("%-5s %-5s %10s %7s %12s %15s %7s\n", "type", "arith", "1 row GB/s", "of mem", "cached GB/s", "many rows Gop/s", "of peak");
+    for (enum dtype t = 0; t < DTYPE_COUNT; t++) {
+        bench_type(s, t, "f32", k.product_f32[t], memory, f32);
+        if (!k.product_i8[t]) continue;
+        act_i8_place(&s->act, s->rounded, MANY, WIDTH, type_of(t)->act_block);
+        for (int row = 0; row < MANY; row++) k.round_i8(&s->act, row, s->x + row * WIDTH);
+        bench_type(s, t, "int8", k.product_i8[t], memory, i8);
+    }
+}
+
+int main(int argc, char **argv)
 {
     struct setup s = { 0 };
-    struct kernels k;
-    kernels_fill(&k, cpu_features());
+    struct hearth_error err = { 0 };
+    uint64_t mask;
+    const bool masked = argc == 3 && strcmp(argv[1], "--mask") == 0;
+    if ((argc != 1 && !masked) || cpu_mask_read(&mask, masked ? argv[2] : NULL, &err)) {
+        fprintf(stderr, "bench_kernels: %s\n", err.text[0] ? err.text : "[--mask NAMES] is all it takes");
+        return 1;
+    }
     if (setup_make(&s) != 0) {
         fprintf(stderr, "bench_kernels needs %d MB of memory\n", (int)(MEMORY_BYTES >> 20) + 16);
         return 1;
     }
     memset(s.w, 1, MEMORY_BYTES);
-    const double memory = read_gbs(s.w, MEMORY_BYTES), cache = read_gbs(s.w, CACHE_BYTES), peak = peak_gflops();
-    printf("kernels: %s; one core reads %.1f GB/s from memory, %.1f from its cache; multiplies and adds %.1f GFLOP/s (4 lanes)\n",
-           k.name, memory, cache, peak);
-    printf("%-5s %-5s %10s %7s %12s %15s %7s\n", "type", "arith", "1 row GB/s", "of mem", "cached GB/s", "64 rows GFLOP/s",
-           "of peak");
-
-    for (enum dtype t = 0; t < DTYPE_COUNT; t++) {
-        bench_type(&s, t, "f32", k.product_f32[t], memory, peak);
-        if (!k.product_i8[t]) continue;
-        act_i8_place(&s.act, s.rounded, MANY, WIDTH, type_of(t)->act_block);
-        for (int row = 0; row < MANY; row++) k.round_i8(&s.act, row, s.x + row * WIDTH);
-        bench_type(&s, t, "int8", k.product_i8[t], memory, peak);
+    const double memory = read_gbs(s.w, MEMORY_BYTES), cache = read_gbs(s.w, CACHE_BYTES);
+    for (int i = 0; i < kernel_set_count; i++) {
+        const uint64_t features = cpu_features() & mask, needs = kernel_sets[i].needs;
+        if ((needs & features) == needs) bench_features(&s, masked ? features : needs, memory, cache);
+        if (masked) break;
     }
     mem_free(s.w);
     mem_free(s.x);

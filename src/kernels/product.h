@@ -290,7 +290,7 @@ INLINE void few_i8(const struct product *p, int64_t i, int64_t j, int block, int
         y = step_i8(y, total, mins, d, dmin, (v4f){ *scale, *scale, *scale, *scale }, min_at);
         for (int r = 0; r < I8_SUMS; r++) {
             /* The same place of the rows that come next: the processor's own prefetch does not follow four short rows. */
-            for (int at = 0; at < block_bytes; at += 64) __builtin_prefetch(w[r] + I8_SUMS * p->w_stride + at);
+            for (int at = 0; at < block_bytes; at += 64) __builtin_prefetch(w[r] + 2 * I8_SUMS * p->w_stride + at);
             w[r] += block_bytes;
         }
     }

@@ -9,10 +9,12 @@
 /* scale [8], min [8]; each written at once, so that a vector load of all eight finds them in one store */
 static inline void k_scales_get(uint8_t *scale, uint8_t *min, const uint8_t *bytes)
 {
-    uint32_t w[3];
-    memcpy(w, bytes, sizeof w);
-    const uint64_t s = (w[0] & 0x3f3f3f3f) | (uint64_t)((w[2] & 0x0f0f0f0f) | (w[0] >> 2 & 0x30303030)) << 32;
-    const uint64_t m = (w[1] & 0x3f3f3f3f) | (uint64_t)((w[2] >> 4 & 0x0f0f0f0f) | (w[1] >> 2 & 0x30303030)) << 32;
+    uint32_t low_s, low_m, last;
+    memcpy(&low_s, bytes, sizeof low_s);
+    memcpy(&low_m, bytes + 4, sizeof low_m);
+    memcpy(&last, bytes + 8, sizeof last);
+    const uint64_t s = (low_s & 0x3f3f3f3f) | (uint64_t)((last & 0x0f0f0f0f) | (low_s >> 2 & 0x30303030)) << 32;
+    const uint64_t m = (low_m & 0x3f3f3f3f) | (uint64_t)((last >> 4 & 0x0f0f0f0f) | (low_m >> 2 & 0x30303030)) << 32;
     memcpy(scale, &s, sizeof s);
     memcpy(min, &m, sizeof m);
 }
