@@ -17,7 +17,7 @@ BUILD   := build
 MALFORMED := build-san
 endif
 
-.PHONY: all run test bench fuzz install clean help packages test-packages fuzz-packages
+.PHONY: all run test bench cross fuzz install clean help packages test-packages fuzz-packages
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) product
@@ -39,13 +39,16 @@ fuzz: build-fuzz/build.ninja
 	@ninja -C build-fuzz fuzzers
 	@tests/fuzz/run-targets build-fuzz $(TIME) $(TARGET)
 
+cross:
+	@tools/cross-test build-cross
+
 install: $(BUILD)/build.ninja
 	@grep -qx 'prefix=$(PREFIX)' $(BUILD)/meson-private/hearth.pc || meson configure $(BUILD) --prefix '$(PREFIX)'
 	@ninja -C $(BUILD) product
 	@meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir '$(abspath $(DESTDIR))')
 
 clean:
-	rm -rf build build-san build-fuzz
+	rm -rf build build-san build-fuzz build-cross
 
 help:
 	@echo 'make                     build the program build/hearth and the libraries'
@@ -54,6 +57,7 @@ help:
 	@echo 'make test SAN=1          the same with everything under ASan and UBSan'
 	@echo 'make fuzz [TIME=20] [TARGET=gguf]   fuzz every parser (or one) for TIME seconds each; findings are listed'
 	@echo 'make bench               build and run the benches'
+	@echo 'make cross               build the tests of base, types and kernels for 64-bit ARM, run them in an emulator'
 	@echo 'make install [PREFIX=/usr/local] [DESTDIR=]   program, libraries, headers, manual page'
 	@echo 'make clean               remove what was built'
 
