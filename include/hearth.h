@@ -50,6 +50,7 @@ enum hearth_arith {
     HEARTH_ARITH_AUTO, /* the fast one for this machine and type */
     HEARTH_ARITH_F32,  /* activations are never rounded ("exact") */
     HEARTH_ARITH_I8,   /* activations rounded to int8 where the weights are quantised */
+    HEARTH_ARITH_BF16, /* activations and weights rounded to bf16, sums in f32; matrices stored input-major: as F32 */
 };
 
 typedef struct hearth_model_options {

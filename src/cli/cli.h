@@ -124,9 +124,9 @@ struct option {
 #define OPTS_MODEL(arith_initial)                                                                                          \
     OPT_INT("threads", 't', threads, 0, 0, 1024, "processor threads; 0 takes one per physical core"),                     \
     OPT_FLAG("exact", 0, exact, "never round activations, the same as --arith f32"),                                     \
-    OPT_CHOICE("arith", arith, "auto|f32|i8", arith_initial,                                                             \
+    OPT_CHOICE("arith", arith, "auto|f32|i8|bf16", arith_initial,                                                             \
                "how activations are rounded in matrix products: not at all (f32), to int8 where the weights are "        \
-               "quantised (i8), or what is fast here (auto)"),                                                             \
+               "quantised (i8), to bf16 like the weights (bf16), or what is fast here (auto)"),                                                             \
     OPTS_CPU_MASK
 #define OPTS_CPU_MASK                                                                                                      \
     OPT_STRING("cpu-mask", 0, cpu_mask, "NAMES",                                                                           \

@@ -52,6 +52,7 @@ struct kernels {
     const char *name; /* the strongest set that filled an entry */
     const char *set_f32[DTYPE_COUNT], *set_i8[DTYPE_COUNT], *set_in_major[DTYPE_COUNT]; /* which set has filled which; NULL: none */
     product_fn *product_f32[DTYPE_COUNT]; /* arithmetic f32; NULL: not a weight type */
+    product_fn *product_bf16[DTYPE_COUNT]; /* arithmetic bf16: x holds rounded values; F32, F16 and unpacked weights are rounded too */
     product_fn *product_i8[DTYPE_COUNT];  /* arithmetic int8; NULL: the type has none, use f32 */
     /* Weights stored as [k, n_w] (input-major, as GPT-2 does): w points at column 0 of the slice, w_stride is bytes between
      * input rows. Sums run over c = 0 .. k-1 in order. F32, F16, BF16 only. */
@@ -59,6 +60,7 @@ struct kernels {
     void (*unpack[DTYPE_COUNT])(float *dst, const void *src, int64_t n);            /* dst [n] */
     float (*dot[DTYPE_COUNT])(const void *w, const float *x, int64_t n);            /* one stored row with f32 [n]; same bits as product_f32 */
     void (*axpy[DTYPE_COUNT])(float *y, float a, const void *x, int64_t n);         /* y[n] += a * x[n]; F32, F16, BF16, Q8_0 */
+    void (*round_bf16)(float *dst, const float *x, int64_t n);                       /* dst [n]: x to the nearest bf16 */
     void (*round_i8)(const struct act_i8 *a, int64_t row, const float *x);          /* x [k] into row `row` of a */
 };
 

@@ -3,6 +3,7 @@
  *
  * Arithmetic f32: value c of a row goes to lane c % 16 of one sum, c upwards; at the end vf_sum adds the lanes. One row or
  * many, fused or through an unpacked panel: the order is the same, so the bits are.
+ * Arithmetic bf16: the same sums, of weights and activations rounded to bf16 (values of 16 bits that are multiplied exactly).
  * Arithmetic int8: exact integers inside a block, then one float step a block, blocks upwards:
  *     y += scale_x * (d * sum of (sub-block scale * q_w * q_x) - dmin * sum of (sub-block min * sum of q_x)) */
 #ifndef KERNELS_PRODUCT_H
@@ -127,6 +128,54 @@ INLINE void product_floats(const struct product *p, int block, int block_bytes, 
             for (int64_t c = 0; c < p->k; c += CHUNK) {
                 const int64_t n = least(CHUNK, p->k - c);
                 unpack(p->scratch + c * KERNEL_PANEL + r * n, row + c / block * block_bytes, n);
+            }
+        }
+        for (int64_t j = 0; j < p->n_x; j += X_GROUP) panel_product(p, i, rows, j, least(X_GROUP, p->n_x - j));
+    }
+}
+
+/* ---- bf16: as f32, with rounded weights; the activations are rounded already */
+
+INLINE void round_bf16(float *x, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) vf_store(x + i, vf_round_bf16(vf_load(x + i)));
+    if (i == n) return;
+    float tail[16];
+    vf_store(tail, vf_round_bf16(vf_load_tail(x + i, n - i)));
+    memcpy(x + i, tail, (size_t)(n - i) * sizeof *tail);
+}
+
+INLINE float dot_bf16(const char *w, const float *x, int64_t n, int block, int block_bytes, unpack_fn *unpack)
+{
+    float values[CHUNK];
+    vf sum = vf_set(0);
+    for (int64_t c = 0; c < n; c += CHUNK) {
+        const int64_t piece = least(CHUNK, n - c);
+        unpack(values, w + c / block * block_bytes, piece);
+        round_bf16(values, piece);
+        int64_t i = 0;
+        for (; i + 16 <= piece; i += 16) sum = vf_mul_add(sum, vf_load(values + i), vf_load(x + c + i));
+        if (i < piece) sum = vf_mul_add(sum, vf_load_tail(values + i, piece - i), vf_load_tail(x + c + i, piece - i));
+    }
+    return vf_sum(sum);
+}
+
+INLINE void product_bf16(const struct product *p, int block, int block_bytes, unpack_fn *unpack)
+{
+    const char *w = p->w;
+    if (p->n_x <= 1) {
+        for (int64_t i = 0; i < p->n_w && p->n_x; i++) p->y[i] = dot_bf16(w + (size_t)i * p->w_stride, p->x, p->k, block, block_bytes, unpack);
+        return;
+    }
+    for (int64_t i = 0; i < p->n_w; i += KERNEL_PANEL) {
+        const int64_t rows = least(KERNEL_PANEL, p->n_w - i);
+        for (int64_t r = 0; r < rows; r++) {
+            for (int64_t c = 0; c < p->k; c += CHUNK) {
+                const int64_t n = least(CHUNK, p->k - c);
+                float *to = p->scratch + c * KERNEL_PANEL + r * n;
+                unpack(to, w + (size_t)(i + r) * p->w_stride + c / block * block_bytes, n);
+                round_bf16(to, n);
             }
         }
         for (int64_t j = 0; j < p->n_x; j += X_GROUP) panel_product(p, i, rows, j, least(X_GROUP, p->n_x - j));

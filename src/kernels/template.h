@@ -46,21 +46,27 @@ static void template_round_i8(const struct act_i8 *a, int64_t row, const float *
     for (int64_t i = 0; i < a->k / 32; i++) sum32[i] = (int16_t)(sum[2 * i] + sum[2 * i + 1]);
 }
 
+static void template_round_bf16(float *dst, const float *x, int64_t n)
+{
+    memcpy(dst, x, (size_t)n * sizeof *dst);
+    round_bf16(dst, n);
+}
+
 static const struct {
     enum dtype  type;
-    product_fn *product, *product_i8, *columns;
+    product_fn *product, *product_bf16, *product_i8, *columns;
     unpack_fn  *unpack;
     float (*dot)(const void *w, const float *x, int64_t n);
     void (*axpy)(float *y, float a, const void *x, int64_t n);
 } template_table[] = {
-    { DTYPE_F32, f32_kernel_product, NULL, f32_kernel_columns, f32_kernel_unpack, f32_kernel_dot, f32_kernel_axpy },
-    { DTYPE_F16, f16_kernel_product, NULL, f16_kernel_columns, f16_kernel_unpack, f16_kernel_dot, f16_kernel_axpy },
-    { DTYPE_BF16, bf16_kernel_product, NULL, bf16_kernel_columns, bf16_kernel_unpack, bf16_kernel_dot, bf16_kernel_axpy },
-    { DTYPE_Q8_0, q8_0_kernel_product, q8_0_kernel_product_i8, NULL, q8_0_kernel_unpack, q8_0_kernel_dot, q8_0_kernel_axpy },
-    { DTYPE_Q4_0, q4_0_kernel_product, q4_0_kernel_product_i8, NULL, q4_0_kernel_unpack, q4_0_kernel_dot, NULL },
-    { DTYPE_Q4_K, q4_k_kernel_product, q4_k_kernel_product_i8, NULL, q4_k_kernel_unpack, q4_k_kernel_dot, NULL },
-    { DTYPE_Q5_K, q5_k_kernel_product, q5_k_kernel_product_i8, NULL, q5_k_kernel_unpack, q5_k_kernel_dot, NULL },
-    { DTYPE_Q6_K, q6_k_kernel_product, q6_k_kernel_product_i8, NULL, q6_k_kernel_unpack, q6_k_kernel_dot, NULL },
+    { DTYPE_F32, f32_kernel_product, f32_kernel_product_bf16, NULL, f32_kernel_columns, f32_kernel_unpack, f32_kernel_dot, f32_kernel_axpy },
+    { DTYPE_F16, f16_kernel_product, f16_kernel_product_bf16, NULL, f16_kernel_columns, f16_kernel_unpack, f16_kernel_dot, f16_kernel_axpy },
+    { DTYPE_BF16, bf16_kernel_product, bf16_kernel_product_bf16, NULL, bf16_kernel_columns, bf16_kernel_unpack, bf16_kernel_dot, bf16_kernel_axpy },
+    { DTYPE_Q8_0, q8_0_kernel_product, q8_0_kernel_product_bf16, q8_0_kernel_product_i8, NULL, q8_0_kernel_unpack, q8_0_kernel_dot, q8_0_kernel_axpy },
+    { DTYPE_Q4_0, q4_0_kernel_product, q4_0_kernel_product_bf16, q4_0_kernel_product_i8, NULL, q4_0_kernel_unpack, q4_0_kernel_dot, NULL },
+    { DTYPE_Q4_K, q4_k_kernel_product, q4_k_kernel_product_bf16, q4_k_kernel_product_i8, NULL, q4_k_kernel_unpack, q4_k_kernel_dot, NULL },
+    { DTYPE_Q5_K, q5_k_kernel_product, q5_k_kernel_product_bf16, q5_k_kernel_product_i8, NULL, q5_k_kernel_unpack, q5_k_kernel_dot, NULL },
+    { DTYPE_Q6_K, q6_k_kernel_product, q6_k_kernel_product_bf16, q6_k_kernel_product_i8, NULL, q6_k_kernel_unpack, q6_k_kernel_dot, NULL },
 };
 
 static void template_fill(struct kernels *k)
@@ -68,6 +74,7 @@ static void template_fill(struct kernels *k)
     for (size_t i = 0; i < sizeof template_table / sizeof *template_table; i++) {
         const enum dtype t = template_table[i].type;
         k->product_f32[t] = template_table[i].product;
+        k->product_bf16[t] = template_table[i].product_bf16;
         k->product_i8[t] = template_table[i].product_i8;
         k->product_in_major[t] = template_table[i].columns;
         k->unpack[t] = template_table[i].unpack;
@@ -75,6 +82,7 @@ static void template_fill(struct kernels *k)
         k->axpy[t] = template_table[i].axpy;
     }
     k->round_i8 = template_round_i8;
+    k->round_bf16 = template_round_bf16;
 }
 
 #endif

@@ -161,6 +161,8 @@ static struct sum bench_sum(int64_t i, int64_t j, bool rounded)
     return s;
 }
 
+static void assert_same_floats(enum dtype t, const float *got, const float *want, int64_t n);
+
 /* ---- products */
 
 /* Runs the product into guarded rows y [n_x, n_w], y_stride apart, and checks that nothing else was written. */
@@ -304,6 +306,39 @@ static void test_same_bits(void **state)
             if (kernels.product_i8[t]) check_same_bits(kernels.product_i8[t]);
         }
     }
+}
+
+/* Arithmetic bf16 is arithmetic f32 on rounded values: the same bits as product_f32 on BF16 weights that hold them. */
+static void test_bf16(void **state)
+{
+    (void)state;
+    static uint16_t rounded[ROWS_W * K_MAX];
+    static float mine[ROWS_X * ROWS_W];
+    int64_t k[32];
+    for (enum dtype t = 0; t < DTYPE_COUNT; t++) {
+        assert_int_equal(kernels.product_bf16[t] != NULL, kernels.product_f32[t] != NULL);
+        const int n_k = kernels.product_bf16[t] ? lengths(t, k) : 0;
+        for (int i = 0; i < n_k; i++) {
+            bench_random(t, i % 2 ? ROWS_W : 5, i % 3 ? 7 : 1, k[i]);
+            for (int64_t c = 0; c < bench.n_x * k[i]; c++) {
+                const uint16_t want = f32_to_bf16(bench.x[c]);
+                kernels.round_bf16(&bench.x[c], &bench.x[c], 1);
+                assert_true(f32_bits(bench.x[c]) == (uint32_t)want << 16);
+            }
+            check_same_bits(kernels.product_bf16[t]);
+            struct product p = bench_product(NULL, 0);
+            const float *y = run_guarded(kernels.product_bf16[t], &p);
+            for (int64_t j = 0; j < p.n_x; j++) memcpy(mine + j * p.n_w, y + j * p.y_stride, (size_t)p.n_w * sizeof *mine);
+            for (int64_t c = 0; c < p.n_w * k[i]; c++) rounded[c] = f32_to_bf16(bench.flat[c]);
+            p.w = rounded;
+            p.w_stride = (size_t)k[i] * 2;
+            y = run_guarded(kernels.product_f32[DTYPE_BF16], &p);
+            for (int64_t j = 0; j < p.n_x; j++) assert_same_floats(t, mine + j * p.n_w, y + j * p.y_stride, p.n_w);
+        }
+    }
+    float odd[] = { NAN, INFINITY, -INFINITY, 0x1.fffffep127f, -0.0f, 0x1p-149f, 0x1.008p0f, 0x1.018p0f, 3, 4, 5, 6, 7, 8, 9, 10, 11 }, to[COUNT(odd)];
+    kernels.round_bf16(to, odd, COUNT(odd));
+    for (size_t i = 0; i < COUNT(odd); i++) assert_true(isnan(odd[i]) ? isnan(to[i]) : f32_bits(to[i]) == (uint32_t)f32_to_bf16(odd[i]) << 16);
 }
 
 /* The order of additions that arithmetic f32 promises (kernels/product.h), shown by products without rounding. */
@@ -865,7 +900,7 @@ int main(void)
         SET_TEST(test_dot),          SET_TEST(test_nothing_to_do),  SET_TEST(test_columns),     SET_TEST(test_unpack),
         SET_TEST(test_axpy),         SET_TEST(test_round_i8),       SET_TEST(test_round_i8_edges), SET_TEST(test_extremes),
         SET_TEST(test_odd_scales),   SET_TEST(test_odd_floats),     SET_TEST(test_not_finite_contained), SET_TEST(test_any_bytes),
-        SET_TEST(test_i8_like_reference),
+        SET_TEST(test_i8_like_reference), SET_TEST(test_bf16),
     };
     static struct CMUnitTest tests[16 * COUNT(set_tests)] = {
         cmocka_unit_test(test_act_place),

@@ -12,6 +12,8 @@ struct matmul {
     float               *y;
     const float         *bias;    /* [n_w] or NULL */
     struct act_i8        rounded;
+    float               *rounded_bf16; /* [n_x, k] */
+    int64_t              x_rows_stride;
     const float         *x_rows;  /* to be rounded */
     bool                 in_major;
 };
@@ -25,11 +27,17 @@ static bool is_in_major(const struct tensor *w)
 static bool uses_i8(const struct cpu_backend *b, const struct tensor *w)
 {
     const int block = type_of(w->type)->act_block;
-    return b->arith != HEARTH_ARITH_F32 && block > 0 && tensor_width(w) % block == 0 && b->kernels.product_i8[w->type] && !is_in_major(w);
+    return (b->arith == HEARTH_ARITH_AUTO || b->arith == HEARTH_ARITH_I8) && block > 0 && tensor_width(w) % block == 0 && b->kernels.product_i8[w->type] && !is_in_major(w);
+}
+
+static bool uses_bf16(const struct cpu_backend *b, const struct tensor *w)
+{
+    return b->arith == HEARTH_ARITH_BF16 && b->kernels.product_bf16[w->type] && !is_in_major(w);
 }
 
 static int64_t rounded_bytes(const struct cpu_backend *b, const struct tensor *w, int64_t rows)
 {
+    if (uses_bf16(b, w)) return (rows * tensor_width(w) * (int64_t)sizeof(float) + 63) / 64 * 64;
     return uses_i8(b, w) ? (int64_t)act_i8_bytes(rows, tensor_width(w), type_of(w->type)->act_block) : 0;
 }
 
@@ -38,6 +46,14 @@ static void round_part(void *arg, int64_t begin, int64_t end, int thread)
     struct matmul *m = arg;
     (void)thread;
     for (int64_t i = begin; i < end; i++) m->b->kernels.round_i8(&m->rounded, i, m->x_rows + i * m->part.x_stride);
+}
+
+static void round_bf16_part(void *arg, int64_t begin, int64_t end, int thread)
+{
+    struct matmul *m = arg;
+    const int64_t k = m->part.k;
+    (void)thread;
+    for (int64_t i = begin; i < end; i++) m->b->kernels.round_bf16(m->rounded_bf16 + i * k, m->x_rows + i * m->x_rows_stride, k);
 }
 
 /* x: n rows of k floats, x_stride floats apart. memory: rounded_bytes of scratch. */
@@ -51,6 +67,13 @@ static void matmul_begin(struct matmul *m, struct cpu_backend *b, const struct t
         m->part.xq = &m->rounded;
         m->kernel = b->kernels.product_i8[w->type];
         threads_run(b->pool, n, CPU_SMALL / k + 1, round_part, m);
+    } else if (uses_bf16(b, w)) {
+        m->rounded_bf16 = memory;
+        m->x_rows_stride = x_stride;
+        m->kernel = b->kernels.product_bf16[w->type];
+        threads_run(b->pool, n, CPU_SMALL / k + 1, round_bf16_part, m);
+        m->part.x = m->rounded_bf16;
+        m->part.x_stride = k;
     } else {
         m->kernel = (m->in_major ? b->kernels.product_in_major : b->kernels.product_f32)[w->type];
     }

@@ -66,6 +66,20 @@ INLINE vf vf_load_bf16(const void *p)
     return (vf){ m256_from_bf16(_mm_loadu_si128(p)), m256_from_bf16(_mm_loadu_si128((const __m128i *)p + 1)) };
 }
 
+INLINE __m256 m256_round_bf16(__m256 v)
+{
+    const __m256i u = _mm256_castps_si256(v), odd = _mm256_and_si256(_mm256_srli_epi32(u, 16), _mm256_set1_epi32(1));
+    const __m256i rounded = _mm256_add_epi32(u, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+    const __m256 nan = _mm256_cmp_ps(v, v, _CMP_UNORD_Q), quiet = _mm256_or_ps(v, _mm256_castsi256_ps(_mm256_set1_epi32(0x400000)));
+    const __m256 high = _mm256_castsi256_ps(_mm256_set1_epi32((int)0xffff0000));
+    return _mm256_and_ps(_mm256_blendv_ps(_mm256_castsi256_ps(rounded), quiet, nan), high);
+}
+
+INLINE vf vf_round_bf16(vf v)
+{
+    return (vf){ m256_round_bf16(v.a), m256_round_bf16(v.b) };
+}
+
 INLINE vf vf_from_bytes(__m128i v)
 {
     return (vf){ _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(v)), _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(v, 8))) };

@@ -119,6 +119,18 @@ INLINE vf vf_load_bf16(const void *p)
     return (vf){ (v4f)v4u_raise_low(h[0]), (v4f)v4u_raise_high(h[0]), (v4f)v4u_raise_low(h[1]), (v4f)v4u_raise_high(h[1]) };
 }
 
+/* To the nearest bf16, ties to even; NaN stays NaN. */
+INLINE v4f v4f_round_bf16(v4f v)
+{
+    const v4u u = (v4u)v, rounded = (u + 0x7fffu + (u >> 16 & 1)) & 0xffff0000u, nan = (v4u)((u & 0x7fffffffu) > SPLAT4(v4u, 0x7f800000u));
+    return (v4f)((rounded & ~nan) | ((u | 0x400000u) & 0xffff0000u & nan));
+}
+
+INLINE vf vf_round_bf16(vf v)
+{
+    return (vf){ v4f_round_bf16(v.a), v4f_round_bf16(v.b), v4f_round_bf16(v.c), v4f_round_bf16(v.d) };
+}
+
 /* ---- vb: 32 bytes */
 
 typedef struct {

@@ -34,6 +34,11 @@ static void f32_kernel_product(const struct product *p)
     product_floats(p, 1, 4, f32_kernel_unpack, f32_dots);
 }
 
+static void f32_kernel_product_bf16(const struct product *p)
+{
+    product_bf16(p, 1, 4, f32_kernel_unpack);
+}
+
 static void f32_kernel_columns(const struct product *p)
 {
     product_columns(p, 4, f32_load);
@@ -66,6 +71,11 @@ static void f16_kernel_product(const struct product *p)
     product_floats(p, 1, 2, f16_kernel_unpack, f16_dots);
 }
 
+static void f16_kernel_product_bf16(const struct product *p)
+{
+    product_bf16(p, 1, 2, f16_kernel_unpack);
+}
+
 static void f16_kernel_columns(const struct product *p)
 {
     product_columns(p, 2, vf_load_f16);
@@ -96,6 +106,11 @@ static void bf16_kernel_axpy(float *y, float a, const void *x, int64_t n)
 static void bf16_kernel_product(const struct product *p)
 {
     product_floats(p, 1, 2, bf16_kernel_unpack, bf16_dots);
+}
+
+static void bf16_kernel_product_bf16(const struct product *p)
+{
+    product_bf16(p, 1, 2, bf16_kernel_unpack);
 }
 
 static void bf16_kernel_columns(const struct product *p)

@@ -46,6 +46,11 @@ static void q4_0_kernel_product(const struct product *p)
     product_floats(p, Q4_0_BLOCK, sizeof(struct q4_0), q4_0_kernel_unpack, q4_0_dots);
 }
 
+static void q4_0_kernel_product_bf16(const struct product *p)
+{
+    product_bf16(p, Q4_0_BLOCK, sizeof(struct q4_0), q4_0_kernel_unpack);
+}
+
 static void q4_0_kernel_product_i8(const struct product *p)
 {
     product_i8(p, Q4_0_BLOCK, sizeof(struct q4_0), offsetof(struct q4_0, d), NO_MIN, q4_0_sums_i8);

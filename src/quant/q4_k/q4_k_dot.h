@@ -68,6 +68,11 @@ static void q4_k_kernel_product(const struct product *p)
     product_floats(p, Q4_K_BLOCK, sizeof(struct q4_k), q4_k_kernel_unpack, q4_k_dots);
 }
 
+static void q4_k_kernel_product_bf16(const struct product *p)
+{
+    product_bf16(p, Q4_K_BLOCK, sizeof(struct q4_k), q4_k_kernel_unpack);
+}
+
 static void q4_k_kernel_product_i8(const struct product *p)
 {
     product_i8(p, Q4_K_BLOCK, sizeof(struct q4_k), offsetof(struct q4_k, d), offsetof(struct q4_k, dmin), q4_k_sums_i8);

@@ -68,6 +68,11 @@ static void q5_k_kernel_product(const struct product *p)
     product_floats(p, Q5_K_BLOCK, sizeof(struct q5_k), q5_k_kernel_unpack, q5_k_dots);
 }
 
+static void q5_k_kernel_product_bf16(const struct product *p)
+{
+    product_bf16(p, Q5_K_BLOCK, sizeof(struct q5_k), q5_k_kernel_unpack);
+}
+
 static void q5_k_kernel_product_i8(const struct product *p)
 {
     product_i8(p, Q5_K_BLOCK, sizeof(struct q5_k), offsetof(struct q5_k, d), offsetof(struct q5_k, dmin), q5_k_sums_i8);

@@ -63,6 +63,11 @@ static void q6_k_kernel_product(const struct product *p)
     product_floats(p, Q6_K_BLOCK, sizeof(struct q6_k), q6_k_kernel_unpack, q6_k_dots);
 }
 
+static void q6_k_kernel_product_bf16(const struct product *p)
+{
+    product_bf16(p, Q6_K_BLOCK, sizeof(struct q6_k), q6_k_kernel_unpack);
+}
+
 static void q6_k_kernel_product_i8(const struct product *p)
 {
     product_i8(p, Q6_K_BLOCK, sizeof(struct q6_k), offsetof(struct q6_k, d), NO_MIN, q6_k_sums_i8);

@@ -45,6 +45,11 @@ static void q8_0_kernel_product(const struct product *p)
     product_floats(p, Q8_0_BLOCK, sizeof(struct q8_0), q8_0_kernel_unpack, q8_0_dots);
 }
 
+static void q8_0_kernel_product_bf16(const struct product *p)
+{
+    product_bf16(p, Q8_0_BLOCK, sizeof(struct q8_0), q8_0_kernel_unpack);
+}
+
 static void q8_0_kernel_product_i8(const struct product *p)
 {
     product_i8(p, Q8_0_BLOCK, sizeof(struct q8_0), offsetof(struct q8_0, d), NO_MIN, q8_0_sums_i8);
