@@ -47,6 +47,12 @@ void file_unmap(struct file_map *m)
     *m = (struct file_map){ 0 };
 }
 
+void file_will_need(const void *p, uint64_t n)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)p / page * page;
+    posix_madvise((void *)from, (size_t)((uintptr_t)p + n - from), POSIX_MADV_WILLNEED);
+}
+
 enum file_kind file_kind(const char *path)
 {
     struct stat st;

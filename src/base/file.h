@@ -15,6 +15,9 @@ struct file_map {
 int  file_map(struct file_map *m, const char *path, struct hearth_error *err);
 void file_unmap(struct file_map *m);
 
+/* Asks the system to read this part of a mapping soon, without waiting. A hint: nothing depends on it. */
+void file_will_need(const void *p, uint64_t n);
+
 enum file_kind { FILE_NONE, FILE_REGULAR, FILE_FOLDER, FILE_OTHER };
 enum file_kind file_kind(const char *path);
 

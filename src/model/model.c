@@ -3,9 +3,11 @@
 
 #include <math.h>
 
+#include "base/file.h"
 #include "model/blocks/blocks.h"
 #include "model/rope.h"
 
+#define SMALL_TENSOR (64 << 10) /* bytes; larger ones are matrices, which wait until they are used */
 #define ARENA_CAP (256u << 20) /* tensor structs and f32 vectors of the largest models stay far below */
 
 /* GGUF and llama2.c state the vocabulary by the embedding's shape. */
@@ -52,6 +54,13 @@ static uint64_t vector_room(const struct container *c)
     return bytes + 64;
 }
 
+/* Vectors are read while the model opens, one here and one there: asked for together, a cold disk gives them in one go. */
+static void fetch_vectors(const struct container *c)
+{
+    for (uint64_t i = 0; i < c->n_tensor; i++)
+        if (c->tensor[i].n_bytes <= SMALL_TENSOR) file_will_need(c->tensor[i].data, c->tensor[i].n_bytes);
+}
+
 static int bind_layers(struct model *m, struct weight_loader *l, struct layer *layers, int n, const struct weight_name *names, int n_names, struct hearth_error *err)
 {
     for (int i = 0; i < n; i++) {
@@ -70,6 +79,7 @@ static int bind_weights(struct model *m, struct hearth_error *err)
     l.vectors_room = m->vectors_bytes = vector_room(m->file);
     l.vectors = m->vectors = m->backend->alloc(m->backend, l.vectors_room);
     l.taken = mem_array(m->file->n_tensor, 1);
+    fetch_vectors(m->file);
     m->layer = arena_array(&m->arena, (uint64_t)m->arch.n_layer, sizeof *m->layer);
     m->encoder_layer = arena_array(&m->arena, (uint64_t)m->arch.n_encoder_layer, sizeof *m->encoder_layer);
     int status = !l.vectors || !l.taken || !m->layer || !m->encoder_layer ? fail_memory(err, l.vectors_room, "the layer table") : 0;
