@@ -245,7 +245,8 @@ struct tile_x {
 INLINE void tile_dots(__m512i sum[ACT_PACK][2], const struct panel *p, const int8_t *q, int first, const int steps)
 {
     UNROLL_8
-    for (int c = first; c < first + steps; c++) {
+    for (int s = 0; s < steps; s++) {
+        const int c = first + s;
         const __m512i a = p->weight[c][0], b = p->weight[c][1];
         UNROLL_8
         for (int t = 0; t < ACT_PACK; t++) {
