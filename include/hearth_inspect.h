@@ -14,6 +14,26 @@ HEARTH_API int hearth_inspect(const char *path, int json, hearth_write *write, v
 /* The processor's features, those that cpu_mask allows (as in hearth_model_options), and which kernels serve each type. */
 HEARTH_API int hearth_cpu(const char *cpu_mask, int json, hearth_write *write, void *user, hearth_error *err);
 
+/* What the machine does at most, a second: bytes read, multiplications with an addition in f32 and in bytes. */
+typedef struct hearth_limits {
+    double read_bytes, products_f32, products_i8;
+} hearth_limits;
+
+/* Probes with all threads of the model and its strongest kernel set; takes a fraction of a second. bytes: how much lies in the
+ * block that is read again and again: a small one stays in the caches, as a small model does. 0, or more than it takes: a block
+ * that no cache holds. */
+HEARTH_API int hearth_probe(hearth_model *m, uint64_t bytes, hearth_limits *limits, hearth_error *err);
+
+/* What some tokens need at least: bytes of weights (each once; only the experts used, only rows of the embeddings), bytes of
+ * keys and values or states, products with each arithmetic of the model. */
+typedef struct hearth_cost {
+    int64_t weight_bytes, cache_bytes, products_f32, products_i8;
+} hearth_cost;
+
+/* A prompt of n_prompt tokens as a whole, and a token in the middle of the n_generate that follow. */
+HEARTH_API int hearth_session_cost(hearth_session *s, int32_t n_prompt, int32_t n_generate, hearth_cost *prompt,
+                                   hearth_cost *token, hearth_error *err);
+
 /* The resolved layer table and the recorded ops of one step of n_tokens (shapes, types, bytes, source lines). */
 HEARTH_API int hearth_explain(hearth_model *m, int n_tokens, int json, hearth_write *write, void *user, hearth_error *err);
 

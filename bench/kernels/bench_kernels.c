@@ -9,126 +9,14 @@
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "base/threads.h"
+#include "engine/probe.h"
 #include "kernels/kernels.h"
 
 enum { WIDTH = 4096, SOURCE_ROWS = 16, MANY = 126, RUNS = 7 };
 
 #define MEMORY_BYTES (UINT64_C(192) << 20) /* weights that no cache holds */
 #define CACHE_BYTES  (UINT64_C(256) << 10) /* weights that the second cache holds */
-
-/* ---- limits */
-
-typedef float    v4f __attribute__((vector_size(16)));
-typedef uint64_t v2u __attribute__((vector_size(16)));
-
-/* Makes the compiler believe that somebody looks at these values here. */
-#if defined(__x86_64__)
-#define KEEP6(a, b, c, d, e, f) __asm__ volatile("" : "+x"(a), "+x"(b), "+x"(c), "+x"(d), "+x"(e), "+x"(f))
-#else
-#define KEEP6(a, b, c, d, e, f) __asm__ volatile("" : "+w"(a), "+w"(b), "+w"(c), "+w"(d), "+w"(e), "+w"(f))
-#endif
-
-/* GFLOP/s of independent multiplications and additions on 4 floats, what every x86-64 has. */
-static double peak_gflops(void)
-{
-    double best = 0;
-    for (int run = 0; run < RUNS; run++) {
-        enum { STEPS = 2000000 };
-        const v4f f = { 0.999f, 0.999f, 0.999f, 0.999f };
-        v4f a = f, b = f, c = f, d = f, e = f, g = f, p = f, q = f, r = f, s = f, t = f, u = f;
-        const uint64_t begin = clock_ns();
-        for (int step = 0; step < STEPS; step++) {
-            a *= f, b *= f, c *= f, d *= f, e *= f, g *= f;
-            p += f, q += f, r += f, s += f, t += f, u += f;
-            KEEP6(a, b, c, d, e, g);
-            KEEP6(p, q, r, s, t, u);
-        }
-        const double gflops = 2.0 * 4 * 6 * STEPS / (double)(clock_ns() - begin);
-        best = gflops > best ? gflops : best;
-    }
-    return best;
-}
-
-/* Independent multiplications and additions in an instruction set's own registers; zeros, whose speed is that of any numbers. */
-#if defined(__x86_64__)
-#define CLOBBERS "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm14", "xmm15"
-#define TWELVE(a, b, c)                                                                                                            \
-    a "0" b "0" c a "1" b "1" c a "2" b "2" c a "3" b "3" c a "4" b "4" c a "5" b "5" c a "6" b "6" c a "7" b "7" c a "8" b "8" c \
-        a "9" b "9" c a "10" b "10" c a "11" b "11" c
-#define STEP_FUNCTION(function, start, step)                                                       \
-    static void function(int steps)                                                                \
-    {                                                                                              \
-        __asm__ volatile(start ::: CLOBBERS);                                                      \
-        for (int i = 0; i < steps; i++) __asm__ volatile(step ::: CLOBBERS);                       \
-    }
-#define ZERO_YMM "vpxor %%ymm14, %%ymm14, %%ymm14\n vpxor %%ymm15, %%ymm15, %%ymm15\n" TWELVE("vpxor %%ymm15, %%ymm15, %%ymm", "\n #", "\n")
-STEP_FUNCTION(step_fma_256, ZERO_YMM, TWELVE("vfmadd231ps %%ymm15, %%ymm14, %%ymm", "\n #", "\n"))
-STEP_FUNCTION(step_fma_512, ZERO_YMM, TWELVE("vfmadd231ps %%zmm15, %%zmm14, %%zmm", "\n #", "\n"))
-STEP_FUNCTION(step_bytes_256, ZERO_YMM,
-              TWELVE("vpmaddubsw %%ymm15, %%ymm14, %%ymm13\n vpmaddwd %%ymm15, %%ymm13, %%ymm13\n vpaddd %%ymm13, %%ymm14, %%ymm", "\n #", "\n"))
-STEP_FUNCTION(step_vnni_256, ZERO_YMM, TWELVE("%{vex%} vpdpbusd %%ymm15, %%ymm14, %%ymm", "\n #", "\n"))
-STEP_FUNCTION(step_vnni_512, ZERO_YMM, TWELVE("vpdpbusd %%zmm15, %%zmm14, %%zmm", "\n #", "\n"))
-
-static const struct {
-    const char *set;
-    void (*f32)(int steps), (*i8)(int steps);
-    int lanes; /* floats; 4 times as many bytes */
-} set_peaks[] = {
-    { "avx2", step_fma_256, step_bytes_256, 8 },
-    { "avxvnni", step_fma_256, step_vnni_256, 8 },
-    { "avx512", step_fma_512, step_vnni_512, 16 },
-};
-
-static double step_gops(void (*step)(int steps), int lanes)
-{
-    enum { STEPS = 1000000 };
-    double best = 0;
-    for (int run = 0; run < RUNS; run++) {
-        const uint64_t begin = clock_ns();
-        step(STEPS);
-        const double gops = 2.0 * lanes * 12 * STEPS / (double)(clock_ns() - begin);
-        best = gops > best ? gops : best;
-    }
-    return best;
-}
-#endif
-
-/* Billions of operations a second that the set could do; its own instructions, else those of every x86-64. */
-static void peaks_of(const char *set, double *f32, double *i8)
-{
-    *f32 = *i8 = peak_gflops();
-#if defined(__x86_64__)
-    for (size_t i = 0; i < sizeof set_peaks / sizeof *set_peaks; i++) {
-        if (strcmp(set, set_peaks[i].set) != 0) continue;
-        *f32 = step_gops(set_peaks[i].f32, set_peaks[i].lanes);
-        *i8 = step_gops(set_peaks[i].i8, set_peaks[i].lanes * 4);
-    }
-#else
-    (void)set;
-#endif
-}
-
-/* GB/s of reading `bytes` bytes again and again. */
-static double read_gbs(const void *memory, uint64_t bytes)
-{
-    double best = 0;
-    const int times = (int)(MEMORY_BYTES / bytes);
-    for (int run = 0; run < RUNS; run++) {
-        v2u a = { 0 }, b = a, c = a, d = a, e = a, f = a;
-        const uint64_t begin = clock_ns();
-        for (int t = 0; t < times; t++) {
-            const v2u *p = memory;
-            for (const v2u *end = p + bytes / sizeof *p; end - p >= 8; p += 8) {
-                a |= p[0], b |= p[1], c |= p[2], d |= p[3];
-                a |= p[4], b |= p[5], e |= p[6], f |= p[7];
-            }
-            KEEP6(a, b, c, d, e, f);
-        }
-        const double gbs = (double)bytes * times / (double)(clock_ns() - begin);
-        best = gbs > best ? gbs : best;
-    }
-    return best;
-}
 
 /* ---- kernels */
 
@@ -201,12 +89,13 @@ static int setup_make(struct setup *s)
     return 0;
 }
 
-static void bench_features(struct setup *s, uint64_t features, double memory, double cache)
+static void bench_features(struct setup *s, struct threads *one, uint64_t features, double memory, double cache)
 {
     struct kernels k;
     double f32, i8;
     kernels_fill(&k, features);
-    peaks_of(k.name, &f32, &i8);
+    probe_products(one, k.name, &f32, &i8);
+    f32 *= 2e-9, i8 *= 2e-9; /* to billions of operations */
     printf("\n%s: one core reads %.1f GB/s from memory, %.1f from its cache; multiplies and adds %.0f Gop/s in f32, %.0f in bytes\n",
            k.name, memory, cache, f32, i8);
     printf("%-5s %-5s %10s %7s %12s %15s %7s\n", "type", "arith", "1 row GB/s", "of mem", "cached GB/s", "many rows Gop/s", "of peak");
@@ -229,17 +118,20 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench_kernels: %s\n", err.text[0] ? err.text : "[--mask NAMES] is all it takes");
         return 1;
     }
-    if (setup_make(&s) != 0) {
+    struct threads *one;
+    if (setup_make(&s) != 0 || threads_new(&one, 1, &err)) {
         fprintf(stderr, "bench_kernels needs %d MB of memory\n", (int)(MEMORY_BYTES >> 20) + 16);
         return 1;
     }
     memset(s.w, 1, MEMORY_BYTES);
-    const double memory = read_gbs(s.w, MEMORY_BYTES), cache = read_gbs(s.w, CACHE_BYTES);
+    const double memory = probe_read(one, s.w, MEMORY_BYTES, MEMORY_BYTES) * 1e-9;
+    const double cache = probe_read(one, s.w, CACHE_BYTES, MEMORY_BYTES) * 1e-9;
     for (int i = 0; i < kernel_set_count; i++) {
         const uint64_t features = cpu_features() & mask, needs = kernel_sets[i].needs;
-        if ((needs & features) == needs) bench_features(&s, masked ? features : needs, memory, cache);
+        if ((needs & features) == needs) bench_features(&s, one, masked ? features : needs, memory, cache);
         if (masked) break;
     }
+    threads_free(one);
     mem_free(s.w);
     mem_free(s.x);
     mem_free(s.y);

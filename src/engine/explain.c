@@ -78,10 +78,7 @@ static void tape_lines(struct report *r, const struct tape *t, const char *title
 /* The encode step, recorded for n tokens. */
 static int record_encoder(struct hearth_session *s, int64_t n, hearth_error *err)
 {
-    struct step in = { .ids = &s->ids };
-    tensor_shape(&s->ids, DTYPE_I32, 1, &n);
-    tape_begin(s->tape, &s->ragged);
-    struct tensor *out = encoder_record(s->tape, s->model->m, &in);
+    struct tensor *out = session_record_source(s, n);
     return tape_plan(s->tape, &out, 1, err);
 }
 

@@ -82,18 +82,15 @@ static int make_inputs(struct hearth_session *s, struct hearth_error *err)
     return 0;
 }
 
-/* Records and plans the largest step without running it, so that later steps find their memory. (Reserved memory costs nothing
- * until it is written.) */
-static int reserve_step(struct hearth_session *s, struct hearth_error *err)
+struct tensor *session_record(struct hearth_session *s, int64_t n, int64_t want)
 {
     const struct arch *a = &s->model->m->arch;
-    const int64_t n = s->chunk + s->n_seq - 1, m = s->n_seq, half = a->rope.part / 2;
+    const int64_t half = a->rope.part / 2;
     struct step in = { .ids = &s->ids, .want = &s->want };
-    struct tensor *keep;
     tensor_shape(&s->ids, DTYPE_I32, 1, &n);
     tensor_shape(&s->positions, DTYPE_I32, 1, &n);
     tensor_shape(&s->set, DTYPE_I32, 1, &n);
-    tensor_shape(&s->want, DTYPE_I32, 1, &m);
+    tensor_shape(&s->want, DTYPE_I32, 1, &want);
     tensor_shape(&s->freq, DTYPE_F32, 2, (int64_t[]){ s->n_seq, half });
     if (a->position == POSITION_LEARNED) in.positions = &s->positions;
     if (a->position == POSITION_ROTARY) {
@@ -102,7 +99,21 @@ static int reserve_step(struct hearth_session *s, struct hearth_error *err)
     }
     tape_begin(s->tape, &s->ragged);
     s->ragged.n_seq = 0;
-    keep = decoder_record(s->tape, s->model->m, &in);
+    return decoder_record(s->tape, s->model->m, &in);
+}
+
+struct tensor *session_record_source(struct hearth_session *s, int64_t n)
+{
+    struct step in = { .ids = &s->ids };
+    tensor_shape(&s->ids, DTYPE_I32, 1, &n);
+    tape_begin(s->tape, &s->ragged);
+    return encoder_record(s->tape, s->model->m, &in);
+}
+
+/* Plans the largest step without running it, so that later steps find their memory. */
+static int reserve_step(struct hearth_session *s, struct hearth_error *err)
+{
+    struct tensor *keep = session_record(s, s->chunk + s->n_seq - 1, s->n_seq);
     pthread_mutex_lock(&s->model->turn);
     int status = tape_plan(s->tape, &keep, 1, err);
     pthread_mutex_unlock(&s->model->turn);

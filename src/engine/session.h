@@ -77,6 +77,11 @@ void session_trim(struct hearth_session *s, int32_t seq, int32_t n);
 /* Most tokens a sequence of this model may hold at all: learned positions end; 0: no end. */
 int32_t session_hard_limit(const struct model *m);
 
+/* Records a step of n rows with the logits of `want` of them, or the encoding of a source; what is recorded is not run. They
+ * return the logits and the states. */
+struct tensor *session_record(struct hearth_session *s, int64_t n, int64_t want);
+struct tensor *session_record_source(struct hearth_session *s, int64_t n);
+
 /* Like hearth_session_new; run_now makes a tape that executes ops as they are called (verify). */
 int session_new(hearth_session **out, hearth_model *m, const hearth_session_options *options, bool run_now, struct hearth_error *err);
 

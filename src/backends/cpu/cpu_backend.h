@@ -18,5 +18,9 @@ struct cpu_options {
 int  cpu_backend_new(struct backend **out, const struct cpu_options *options, struct hearth_error *err);
 void cpu_backend_free(struct backend *b);
 int  cpu_backend_threads(const struct backend *b);
+struct threads *cpu_backend_pool(struct backend *b);
+const struct kernels *cpu_backend_kernels(const struct backend *b);
+/* Whether products with this weight round activations to int8. */
+bool cpu_backend_rounds(const struct backend *b, const struct tensor *w);
 
 #endif

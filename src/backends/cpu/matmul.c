@@ -35,6 +35,11 @@ static bool uses_bf16(const struct cpu_backend *b, const struct tensor *w)
     return b->arith == HEARTH_ARITH_BF16 && b->kernels.product_bf16[w->type] && !is_in_major(w);
 }
 
+bool cpu_backend_rounds(const struct backend *api, const struct tensor *w)
+{
+    return uses_i8((const struct cpu_backend *)api, w);
+}
+
 static int64_t rounded_bytes(const struct cpu_backend *b, const struct tensor *w, int64_t rows)
 {
     if (uses_bf16(b, w)) return (rows * tensor_width(w) * (int64_t)sizeof(float) + 63) / 64 * 64;

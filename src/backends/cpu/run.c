@@ -130,3 +130,5 @@ void cpu_backend_free(struct backend *api)
 }
 
 int cpu_backend_threads(const struct backend *api) { return threads_count(((const struct cpu_backend *)api)->pool); }
+struct threads *cpu_backend_pool(struct backend *api) { return ((struct cpu_backend *)api)->pool; }
+const struct kernels *cpu_backend_kernels(const struct backend *api) { return &((const struct cpu_backend *)api)->kernels; }
