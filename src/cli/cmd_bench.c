@@ -1,14 +1,20 @@
-/* hearth bench: tokens per second, prompt and generation, on this machine. */
+/* hearth bench: tokens per second, prompt and generation, beside what this machine could do at most. */
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cpu.h"
 #include "base/rng.h"
 #include "cli/cli.h"
+#include "hearth_inspect.h"
 
 const char cmd_bench_about[] =
     "Measures how many tokens a second the model reads (prompt) and writes (generation), each as the\n"
     "median of some runs on random ids. Nothing is kept from one run to the next.\n"
+    "After each run the machine itself is measured: how fast it reads as many bytes as a token needs\n"
+    "(weights and cache), and how fast it multiplies. Shares of these are the speeds' distance from what\n"
+    "is possible: near 100 % nothing is left to gain.\n"
     "\n"
     "  hearth bench models/tale\n"
     "  hearth bench models/tale -p 256 -n 128 -r 5 --threads 2\n"
@@ -28,14 +34,24 @@ const struct option cmd_bench_options[] = {
     OPTS_COMMON,
 };
 
+/* What one run showed, and the machine right after it. */
+struct measured {
+    double prompt, generated, first; /* tokens/s, tokens/s, s */
+    double read, f32, i8;            /* limits a second: bytes, products */
+    double prompt_share, read_share;
+};
+
 struct bench {
     const struct settings *s;
     hearth_model          *model;
     hearth_model_info      info;
     hearth_session        *session;
     int32_t                n_prompt, n_generate;
-    int32_t               *ids;                          /* [n_prompt] */
-    double                *prompt, *generated, *first;   /* [repeat] tokens/s, tokens/s, s */
+    int32_t               *ids;     /* [n_prompt] */
+    hearth_cost            prompt_cost, token_cost;
+    struct measured       *run;     /* [repeat] */
+    double                *sorted;  /* [repeat], for medians */
+    uint64_t               peak;    /* of the first run: probes take memory too */
     struct progress        progress;
     int64_t                done; /* tokens of all runs */
 };
@@ -66,22 +82,21 @@ static int bench_open(struct bench *b, struct hearth_error *err)
         .cache = (enum hearth_cache_type)s->cache_type,
     };
     status = hearth_session_new(&b->session, b->model, &options, err);
+    if (!status) status = hearth_session_cost(b->session, b->n_prompt, b->n_generate, &b->prompt_cost, &b->token_cost, err);
     if (status) return status;
     const uint64_t runs = (uint64_t)s->repeat;
     b->ids = mem_array((uint64_t)b->n_prompt, sizeof *b->ids);
-    b->prompt = mem_array(runs, sizeof *b->prompt);
-    b->generated = mem_array(runs, sizeof *b->generated);
-    b->first = mem_array(runs, sizeof *b->first);
-    if (b->ids && b->prompt && b->generated && b->first) return 0;
-    return fail_memory(err, runs * 3 * sizeof *b->prompt + (uint64_t)b->n_prompt * sizeof *b->ids, "the runs");
+    b->run = mem_array(runs, sizeof *b->run);
+    b->sorted = mem_array(runs, sizeof *b->sorted);
+    if (b->ids && b->run && b->sorted) return 0;
+    return fail_memory(err, runs * sizeof *b->run + (uint64_t)b->n_prompt * sizeof *b->ids, "the runs");
 }
 
 static void bench_close(struct bench *b)
 {
     mem_free(b->ids);
-    mem_free(b->prompt);
-    mem_free(b->generated);
-    mem_free(b->first);
+    mem_free(b->run);
+    mem_free(b->sorted);
     hearth_session_free(b->session);
     hearth_model_close(b->model);
 }
@@ -116,10 +131,33 @@ static int bench_run(struct bench *b, int64_t run, struct hearth_error *err)
     interrupt_unwatch();
     if (interrupt_seen() && (status == 0 || status == HEARTH_E_CANCELLED)) return fail(err, HEARTH_E_CANCELLED, "interrupted");
     if (status) return status;
-    b->prompt[run] = timing.prompt_seconds > 0 ? (double)timing.prompt_tokens / timing.prompt_seconds : 0;
+    if (run == 0) b->peak = process_peak_bytes();
+    struct measured *m = &b->run[run];
+    m->prompt = timing.prompt_seconds > 0 ? (double)timing.prompt_tokens / timing.prompt_seconds : 0;
     /* the first token comes with the prompt */
-    b->generated[run] = timing.generate_seconds > 0 ? (double)(timing.generated_tokens - 1) / timing.generate_seconds : 0;
-    b->first[run] = timing.first_token_seconds;
+    m->generated = timing.generate_seconds > 0 ? (double)(timing.generated_tokens - 1) / timing.generate_seconds : 0;
+    m->first = timing.first_token_seconds;
+    return 0;
+}
+
+static double token_bytes(const struct bench *b)
+{
+    return (double)(b->token_cost.weight_bytes + b->token_cost.cache_bytes);
+}
+
+/* The machine's limits right after a run, so that its drift shows, and what the run has reached of them. */
+static int bench_probe(struct bench *b, int64_t run, struct hearth_error *err)
+{
+    struct measured *m = &b->run[run];
+    hearth_limits limits;
+    const int status = hearth_probe(b->model, (uint64_t)token_bytes(b), &limits, err);
+    if (status) return status;
+    m->read = limits.read_bytes;
+    m->f32 = limits.products_f32;
+    m->i8 = limits.products_i8;
+    const double least = (double)b->prompt_cost.products_f32 / m->f32 + (double)b->prompt_cost.products_i8 / m->i8; /* seconds */
+    m->prompt_share = least * m->prompt / b->n_prompt;
+    m->read_share = token_bytes(b) * m->generated / m->read;
     return 0;
 }
 
@@ -129,14 +167,40 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Sorts v [n]. */
-static double median(double *v, size_t n)
+/* Of the runs' values at `offset` in struct measured. */
+static double median(const struct bench *b, size_t offset)
 {
-    qsort(v, n, sizeof *v, compare);
-    return (v[(n - 1) / 2] + v[n / 2]) / 2;
+    const size_t n = (size_t)b->s->repeat;
+    for (size_t i = 0; i < n; i++) memcpy(&b->sorted[i], (const char *)&b->run[i] + offset, sizeof *b->sorted);
+    qsort(b->sorted, n, sizeof *b->sorted, compare);
+    return (b->sorted[(n - 1) / 2] + b->sorted[n / 2]) / 2;
 }
 
-static void bench_json(const struct bench *b, double prompt, double generated, double first, struct buf *out)
+static const struct {
+    const char *name;
+    size_t      offset;
+} fields[] = {
+    { "prompt_tokens_per_second", offsetof(struct measured, prompt) },
+    { "generated_tokens_per_second", offsetof(struct measured, generated) },
+    { "first_token_seconds", offsetof(struct measured, first) },
+    { "prompt_share", offsetof(struct measured, prompt_share) },
+    { "generated_share", offsetof(struct measured, read_share) },
+    { "read_bytes_per_second", offsetof(struct measured, read) },
+    { "products_f32_per_second", offsetof(struct measured, f32) },
+    { "products_i8_per_second", offsetof(struct measured, i8) },
+};
+
+static void json_fields(const struct bench *b, const struct measured *m, struct buf *out)
+{
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        double value;
+        if (m) memcpy(&value, (const char *)m + fields[i].offset, sizeof value);
+        buf_printf(out, "%s\"%s\": ", i ? ", " : "", fields[i].name);
+        buf_json_number(out, m ? value : median(b, fields[i].offset));
+    }
+}
+
+static void bench_json(const struct bench *b, struct buf *out)
 {
     buf_puts(out, "{\"model\": ");
     buf_json_string(out, str_from(b->s->words.v[0]));
@@ -145,28 +209,41 @@ static void bench_json(const struct bench *b, double prompt, double generated, d
     buf_printf(out, ", \"parameters\": %" PRId64 ", \"bytes\": %" PRId64, b->info.parameters, b->info.bytes);
     buf_printf(out, ", \"prompt_tokens\": %d, \"generated_tokens\": %d, \"runs\": %" PRId64, b->n_prompt, b->n_generate,
                b->s->repeat);
-    buf_puts(out, ", \"prompt_tokens_per_second\": ");
-    buf_json_number(out, prompt);
-    buf_puts(out, ", \"generated_tokens_per_second\": ");
-    buf_json_number(out, generated);
-    buf_puts(out, ", \"first_token_seconds\": ");
-    buf_json_number(out, first);
-    buf_printf(out, ", \"peak_bytes\": %" PRIu64 "}\n", process_peak_bytes());
+    buf_printf(out, ", \"token_weight_bytes\": %" PRId64 ", \"token_cache_bytes\": %" PRId64, b->token_cost.weight_bytes,
+               b->token_cost.cache_bytes);
+    buf_printf(out, ", \"prompt_products_f32\": %" PRId64 ", \"prompt_products_i8\": %" PRId64 ", ", b->prompt_cost.products_f32,
+               b->prompt_cost.products_i8);
+    json_fields(b, NULL, out);
+    buf_printf(out, ", \"peak_bytes\": %" PRIu64 ", \"measured\": [", b->peak);
+    for (int64_t i = 0; i < b->s->repeat; i++) {
+        buf_puts(out, i ? ", {" : "{");
+        json_fields(b, &b->run[i], out);
+        buf_puts(out, "}");
+    }
+    buf_puts(out, "]}\n");
+}
+
+static void bench_text(const struct bench *b, struct buf *out)
+{
+    buf_printf(out, "prompt      %6d tokens  %10.1f tokens/s   %3.0f %% of multiplying (first token after %.0f ms)\n",
+               b->n_prompt, median(b, offsetof(struct measured, prompt)), 1e2 * median(b, offsetof(struct measured, prompt_share)),
+               1e3 * median(b, offsetof(struct measured, first)));
+    buf_printf(out, "generation  %6d tokens  %10.1f tokens/s   %3.0f %% of reading (%.1f MB a token)\n", b->n_generate,
+               median(b, offsetof(struct measured, generated)), 1e2 * median(b, offsetof(struct measured, read_share)),
+               1e-6 * token_bytes(b));
+    buf_printf(out, "machine     reads %.1f GB/s, multiplies and adds %.0f billion a second in f32, %.0f in bytes\n",
+               1e-9 * median(b, offsetof(struct measured, read)), 1e-9 * median(b, offsetof(struct measured, f32)),
+               1e-9 * median(b, offsetof(struct measured, i8)));
 }
 
 static int bench_print(const struct bench *b, struct hearth_error *err)
 {
-    const size_t n = (size_t)b->s->repeat;
-    const double prompt = median(b->prompt, n), generated = median(b->generated, n), first = median(b->first, n);
     struct buf out;
-    buf_init(&out, 1 << 16);
-    if (b->s->json) {
-        bench_json(b, prompt, generated, first, &out);
-    } else {
-        buf_printf(&out, "prompt      %6d tokens  %10.1f tokens/s   first token after %.0f ms\n", b->n_prompt, prompt,
-                   first * 1e3);
-        buf_printf(&out, "generation  %6d tokens  %10.1f tokens/s\n", b->n_generate, generated);
-    }
+    buf_init(&out, 1 << 20);
+    if (b->s->json)
+        bench_json(b, &out);
+    else
+        bench_text(b, &out);
     const int status = output_buf(&b->s->terminal, &out, err);
     buf_free(&out);
     return status;
@@ -177,7 +254,10 @@ int cmd_bench(const struct settings *s, struct hearth_error *err)
     struct bench b = { .s = s, .info = { .size = sizeof b.info } };
     int status = bench_open(&b, err);
     progress_start(&b.progress, s->quiet ? NULL : &s->terminal, "measuring");
-    for (int64_t run = 0; !status && run < s->repeat; run++) status = bench_run(&b, run, err);
+    for (int64_t run = 0; !status && run < s->repeat; run++) {
+        status = bench_run(&b, run, err);
+        if (!status) status = bench_probe(&b, run, err);
+    }
     progress_end(&b.progress);
     if (!status) status = bench_print(&b, err);
     bench_close(&b);
