@@ -157,6 +157,7 @@ static void every_type(void **state)
         if (!type_is_weight(t)) continue;
         check_type(t, HEARTH_ARITH_F32);
         check_type(t, HEARTH_ARITH_I8);
+        check_type(t, HEARTH_ARITH_BF16);
     }
 }
 

@@ -196,12 +196,15 @@ static void quantised_models(void **state)
             worst = fabsf(f32[k] - exact[k]) > worst ? fabsf(f32[k] - exact[k]) : worst;
         }
         float *i8 = all_logits(hearth_golden(path), &(struct cpu_options){ .arith = HEARTH_ARITH_I8 }, 1000, ids, (int32_t)n, &got);
-        const double kl = mean_kl(exact, i8, (int64_t)n, (int64_t)(count / n));
-        printf("# %s: exact error / range %.2e, int8 mean KL %.2e\n", rows[i].type, (double)(worst / (hi - lo)), kl);
+        float *bf16 = all_logits(hearth_golden(path), &(struct cpu_options){ .arith = HEARTH_ARITH_BF16 }, 1000, ids, (int32_t)n, &got);
+        const double kl = mean_kl(exact, i8, (int64_t)n, (int64_t)(count / n)), kl_bf16 = mean_kl(exact, bf16, (int64_t)n, (int64_t)(count / n));
+        printf("# %s: exact error / range %.2e, mean KL int8 %.2e, bf16 %.2e\n", rows[i].type, (double)(worst / (hi - lo)), kl, kl_bf16);
+        assert_true(kl_bf16 <= 1e-4);
         assert_true(worst <= 1e-4f * (hi - lo));
         assert_true(kl <= rows[i].kl_i8);
         free(f32);
         free(i8);
+        free(bf16);
     }
     container_close(want);
 }
