@@ -193,7 +193,8 @@ static const char *run_why(const hearth_request *q)
 static void run_rate(char out[32], int64_t tokens, double seconds)
 {
     out[0] = 0;
-    if (tokens > 0 && seconds > 0) snprintf(out, 32, " (%.3g/s)", (double)tokens / seconds);
+    const double rate = seconds > 0 ? (double)tokens / seconds : 0;
+    if (rate > 0) snprintf(out, 32, rate < 100 ? " (%.3g/s)" : " (%.0f/s)", rate);
 }
 
 static void run_speed(const struct run *r)
