@@ -36,38 +36,45 @@ static void add_attention(const struct walk *w, const struct op_record *r)
     if (g) w->cost->cache_bytes += seen(w, r, g, w->n - 1) * g->n_kv * (g->key_bytes + g->value_bytes);
 }
 
-static void add_record(const struct walk *w, const struct op_record *r)
+static void add_embed(const struct walk *w, const struct op_record *r)
 {
-    switch (r->op) {
-    case OP_EMBED:
-        w->cost->weight_bytes += tensor_bytes(r->in[0]) / tensor_rows(r->in[0]) * w->n;
-        break;
-    case OP_LINEAR:
-        add_products(w, r->in[0], tensor_rows(r->in[1]), 1, 1);
-        break;
-    case OP_EXPERTS:
-        add_products(w, r->in[0], w->n, r->in[2]->dim[1], r->in[0]->dim[0]);
-        break;
-    case OP_ATTENTION:
-        add_attention(w, r);
-        break;
-    case OP_TOKEN_SHIFT:
-        w->cost->cache_bytes += tensor_width(r->in[0]) * (int64_t)sizeof(float);
-        break;
-    case OP_WKV4: /* numerator, denominator, exponent */
-        w->cost->cache_bytes += 3 * tensor_width(r->in[0]) * (int64_t)sizeof(float);
-        break;
-    default: /* norms and the like: vectors, too small to count */
-        break;
-    }
+    w->cost->weight_bytes += tensor_bytes(r->in[0]) / tensor_rows(r->in[0]) * w->n;
 }
+
+static void add_linear(const struct walk *w, const struct op_record *r) { add_products(w, r->in[0], tensor_rows(r->in[1]), 1, 1); }
+
+/* A matrix for each head, all of them used by each row. */
+static void add_heads(const struct walk *w, const struct op_record *r) { add_products(w, r->in[0], w->n, 1, 1); }
+
+static void add_experts(const struct walk *w, const struct op_record *r)
+{
+    add_products(w, r->in[0], w->n, r->in[2]->dim[1], r->in[0]->dim[0]);
+}
+
+static void add_state(const struct walk *w, int64_t floats) { w->cost->cache_bytes += floats * (int64_t)sizeof(float); }
+
+static void add_token_shift(const struct walk *w, const struct op_record *r) { add_state(w, tensor_width(r->in[0])); }
+
+/* Numerator, denominator, exponent. */
+static void add_wkv4(const struct walk *w, const struct op_record *r) { add_state(w, 3 * tensor_width(r->in[0])); }
+
+static void add_conv_state(const struct walk *w, const struct op_record *r) { add_state(w, tensor_count(r->in[1]) - r->in[1]->dim[0]); }
+
+static void add_ssm_scan(const struct walk *w, const struct op_record *r) { add_state(w, tensor_count(r->in[4])); }
+
+/* Ops without a row handle vectors only, too small to count. */
+static void (*const costs[OP_COUNT])(const struct walk *w, const struct op_record *r) = {
+    [OP_EMBED] = add_embed, [OP_LINEAR] = add_linear, [OP_HEADS] = add_heads, [OP_EXPERTS] = add_experts, [OP_ATTENTION] = add_attention,
+    [OP_TOKEN_SHIFT] = add_token_shift, [OP_WKV4] = add_wkv4, [OP_CONV_STATE] = add_conv_state, [OP_SSM_SCAN] = add_ssm_scan,
+};
 
 static int walk_tape(const struct walk *w, hearth_error *err)
 {
     const struct tape *t = w->s->tape;
     *w->cost = (hearth_cost){ 0 };
     if (t->status) return fail(err, t->status, "%s", t->err.text);
-    for (int i = 0; i < t->n_record; i++) add_record(w, &t->record[i]);
+    for (int i = 0; i < t->n_record; i++)
+        if (costs[t->record[i].op]) costs[t->record[i].op](w, &t->record[i]);
     return 0;
 }
 

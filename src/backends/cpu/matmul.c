@@ -27,7 +27,8 @@ static bool is_in_major(const struct tensor *w)
 static bool uses_i8(const struct cpu_backend *b, const struct tensor *w)
 {
     const int block = type_of(w->type)->act_block;
-    return (b->arith == HEARTH_ARITH_AUTO || b->arith == HEARTH_ARITH_I8) && block > 0 && tensor_width(w) % block == 0 && b->kernels.product_i8[w->type] && !is_in_major(w);
+    const bool chosen = b->arith == HEARTH_ARITH_AUTO || b->arith == HEARTH_ARITH_I8;
+    return chosen && block > 0 && tensor_width(w) % block == 0 && b->kernels.product_i8[w->type] && !is_in_major(w);
 }
 
 static bool uses_bf16(const struct cpu_backend *b, const struct tensor *w)
