@@ -42,7 +42,8 @@ static void put_input(struct hearth_session *s, struct tensor *t, int rank, cons
 static void put_inputs(struct hearth_session *s, struct step *in, const struct part *parts, int n_parts, int32_t rows, int32_t want)
 {
     const struct arch *a = &s->model->m->arch;
-    const int64_t n = rows, m = want, half = a->rope.part / 2;
+    const struct rope *const ropes[MODEL_ROPES] = { &a->rope, &a->local_rope };
+    const int64_t n = rows, m = want;
     put_input(s, &s->ids, 1, &n, s->host);
     in->ids = &s->ids;
     if (a->position == POSITION_LEARNED) {
@@ -50,11 +51,15 @@ static void put_inputs(struct hearth_session *s, struct step *in, const struct p
         in->positions = &s->positions;
     }
     if (a->position == POSITION_ROTARY) {
-        for (int i = 0; i < n_parts; i++) rope_frequencies(&a->rope, a, parts[i].rope_length, s->frequencies + i * half);
-        put_input(s, &s->freq, 2, (int64_t[]){ n_parts, half }, s->frequencies);
         put_input(s, &s->set, 1, &n, s->host + 2 * s->max_rows);
-        in->frequencies = &s->freq;
         in->set = &s->set;
+        for (int k = 0; k < MODEL_ROPES; k++) {
+            const int64_t half = ropes[k]->part / 2;
+            if (!half) continue;
+            for (int i = 0; i < n_parts; i++) rope_frequencies(ropes[k], a, parts[i].rope_length, s->frequencies + i * half);
+            put_input(s, &s->freq[k], 2, (int64_t[]){ n_parts, half }, s->frequencies);
+            in->frequencies[k] = &s->freq[k];
+        }
     }
     if (want < rows) {
         put_input(s, &s->want, 1, &m, s->host + 3 * s->max_rows);

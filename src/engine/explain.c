@@ -8,7 +8,8 @@
 
 static const char *const cache_names[] = { [CACHE_FULL] = "full", [CACHE_WINDOW] = "window", [CACHE_CROSS] = "cross", [CACHE_STATE] = "state" };
 static const char *const position_names[] = {
-    [POSITION_NONE] = "none", [POSITION_LEARNED] = "learned", [POSITION_ROTARY] = "rotary", [POSITION_BUCKETS] = "distance buckets" };
+    [POSITION_NONE] = "none", [POSITION_LEARNED] = "learned", [POSITION_WAVES] = "sines and cosines",
+    [POSITION_ALIBI] = "linear bias", [POSITION_ROTARY] = "rotary", [POSITION_BUCKETS] = "distance buckets" };
 
 static void layer_line(struct report *r, const struct model *m, const struct layer *l, const char *part, int json)
 {

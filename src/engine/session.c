@@ -59,7 +59,9 @@ static struct tensor input_tensor(const char *name, enum dtype type, void *data)
 static int make_inputs(struct hearth_session *s, struct hearth_error *err)
 {
     const uint64_t rows = ((uint64_t)s->max_rows * sizeof(int32_t) + 63) / 64 * 64;
-    const uint64_t half = (uint64_t)(s->model->m->arch.rope.part / 2) + 1;
+    const struct arch *a = &s->model->m->arch;
+    const uint64_t halves[MODEL_ROPES] = { (uint64_t)a->rope.part / 2, (uint64_t)a->local_rope.part / 2 };
+    const uint64_t half = halves[0] + halves[1] + 1;
     s->inputs_bytes = 4 * rows + (uint64_t)s->n_seq * half * sizeof(float);
     s->inputs = s->model->backend->alloc(s->model->backend, s->inputs_bytes);
     s->host = mem_array(4 * (uint64_t)s->max_rows, sizeof *s->host);
@@ -74,7 +76,8 @@ static int make_inputs(struct hearth_session *s, struct hearth_error *err)
     s->positions = input_tensor("positions", DTYPE_I32, s->inputs + rows);
     s->set = input_tensor("frequency_set", DTYPE_I32, s->inputs + 2 * rows);
     s->want = input_tensor("want", DTYPE_I32, s->inputs + 3 * rows);
-    s->freq = input_tensor("frequencies", DTYPE_F32, s->inputs + 4 * rows);
+    s->freq[0] = input_tensor("frequencies", DTYPE_F32, s->inputs + 4 * rows);
+    s->freq[1] = input_tensor("local_frequencies", DTYPE_F32, s->inputs + 4 * rows + (uint64_t)s->n_seq * halves[0] * sizeof(float));
     s->ragged.seq = s->ragged_seq;
     s->ragged.row_seq = s->row_seq;
     s->ragged.group = cache_groups(s->cache);
@@ -85,17 +88,20 @@ static int make_inputs(struct hearth_session *s, struct hearth_error *err)
 struct tensor *session_record(struct hearth_session *s, int64_t n, int64_t want)
 {
     const struct arch *a = &s->model->m->arch;
-    const int64_t half = a->rope.part / 2;
+    const struct rope *const ropes[MODEL_ROPES] = { &a->rope, &a->local_rope };
     struct step in = { .ids = &s->ids, .want = &s->want };
     tensor_shape(&s->ids, DTYPE_I32, 1, &n);
     tensor_shape(&s->positions, DTYPE_I32, 1, &n);
     tensor_shape(&s->set, DTYPE_I32, 1, &n);
     tensor_shape(&s->want, DTYPE_I32, 1, &want);
-    tensor_shape(&s->freq, DTYPE_F32, 2, (int64_t[]){ s->n_seq, half });
     if (a->position == POSITION_LEARNED) in.positions = &s->positions;
     if (a->position == POSITION_ROTARY) {
-        in.frequencies = &s->freq;
         in.set = &s->set;
+        for (int i = 0; i < MODEL_ROPES; i++) {
+            if (!ropes[i]->part) continue;
+            tensor_shape(&s->freq[i], DTYPE_F32, 2, (int64_t[]){ s->n_seq, ropes[i]->part / 2 });
+            in.frequencies[i] = &s->freq[i];
+        }
     }
     tape_begin(s->tape, &s->ragged);
     s->ragged.n_seq = 0;

@@ -44,8 +44,8 @@ struct hearth_session {
     char                *inputs;    /* backend memory */
     uint64_t             inputs_bytes;
     int32_t             *host;      /* [4, max_rows]: ids, positions, set, want */
-    float               *frequencies; /* [n_seq, part / 2] */
-    struct tensor        ids, positions, set, want, freq;
+    float               *frequencies; /* [n_seq, part / 2], of the widest */
+    struct tensor        ids, positions, set, want, freq[MODEL_ROPES];
     struct ragged        ragged;
     struct ragged_seq   *ragged_seq; /* [n_seq] */
     int32_t             *row_seq;    /* [max_rows] */

@@ -13,11 +13,28 @@ enum ffn_kind { FFN_NONE, FFN_DENSE, FFN_GATED, FFN_EXPERTS, FFN_RWKV, FFN_COUNT
 
 enum norm_kind { NORM_RMS, NORM_LAYER };
 
+/* Where a layer normalises, and what its two branches see. */
+enum residual_kind {
+    RESIDUAL_PRE,      /* x += mixer(norm(x)); x += ffn(norm(x)); a norm that is not there is left out */
+    RESIDUAL_POST,     /* x = norm(x + mixer(x)); x = norm(x + ffn(x)) */
+    RESIDUAL_PARALLEL, /* x += mixer(norm(x)) + ffn(norm(x)), with one norm or two */
+};
+
+/* Queries and keys normalised before they turn, by the architecture's kind of norm. */
+enum qk_norm_kind {
+    QK_NORM_NONE,
+    QK_NORM_HEAD,  /* each head by itself, all with the same weights [key_width] */
+    QK_NORM_HEADS, /* each head by itself with weights of its own [heads * key_width] */
+    QK_NORM_WIDTH, /* all heads together [heads * key_width] */
+};
+
 enum position_kind {
     POSITION_NONE,    /* the mixer knows the order by itself */
     POSITION_LEARNED, /* a table added to the embeddings */
+    POSITION_WAVES,   /* sines and cosines added to the embeddings (Vaswani et al. 2017, in the order of fairseq) */
     POSITION_ROTARY,
     POSITION_BUCKETS, /* T5: a bias by bucketed distance, same for all layers */
+    POSITION_ALIBI,   /* a bias that falls with the distance, steeper or flatter by head (Press et al. 2021) */
 };
 
 enum rope_kind { ROPE_DEFAULT, ROPE_LINEAR, ROPE_DYNAMIC, ROPE_YARN, ROPE_LLAMA3, ROPE_LONGROPE, ROPE_KINDS };
@@ -57,26 +74,47 @@ struct arch {
     float              latent_eps;       /* of the norms of the compressed forms */
     int32_t            rnn_width;        /* of recurrent mixers */
     int32_t            n_state, conv_kernel, dt_rank; /* Mamba */
-    int32_t            window;           /* tokens a query sees, itself included; 0: all */
+    int32_t            window;           /* tokens a query sees, itself included (encoders: half of it to each side); 0: all */
+    const uint8_t     *full_layers;      /* [layers] 1: this layer has no window; NULL: `window` holds for all */
     enum mixer_kind    mixer;
     enum ffn_kind      ffn;
     enum activation    act;
     enum norm_kind     norm;
     float              norm_eps;
+    bool               norm_bias;                /* bias tensors of norms must be there */
+    enum residual_kind residual;
+    float              residual_scale;           /* of what a branch adds; 0: 1 */
+    enum qk_norm_kind  qk_norm;
+    float              qkv_clip;                 /* queries, keys and values are held in -clip .. clip; 0: not */
+    int32_t            fused_groups;             /* fused qkv tensors repeat their parts so many times; 0: once */
+    int32_t            embed_width;              /* of the embeddings, when they are projected to `width`; 0: width */
+    float              embed_scale;              /* of the embeddings, before positions; 0: 1 */
     enum position_kind position;
+    int32_t            position_offset;          /* first row of the table of positions; first position of the waves */
+    float              alibi_max;                /* the flattest slope is 2^-alibi_max; 0: 8 */
+    bool               alibi_bf16;               /* Falcon: slope * position of the key, rounded to bf16, inside the scale */
     struct rope        rope;
+    struct rope        local_rope;               /* of layers with a window; part 0: the same as the others */
     int32_t            buckets, bucket_distance; /* POSITION_BUCKETS */
     float              attn_scale;               /* of q k^T; 0: 1 / sqrt(key_width) */
     bool               attn_scale_by_layer;      /* also divided by layer + 1 */
+    float              attn_softcap, head_softcap; /* cap * tanh(x / cap) of scores and of logits; 0: none */
+    bool               attn_sinks;               /* a logit for each head that takes part in the softmax and has no value */
     float              head_scale;               /* of the last state before the head; 0: 1 */
     int32_t            rescale_every;            /* RWKV: states are halved after every so many layers; 0: never */
     int32_t            hidden_skip;      /* states before this one are not counted in the reference's hidden.N */
     bool               tied;                     /* head = embeddings when the file has no head of its own */
-    bool               qkv_bias, out_bias, ffn_bias; /* bias tensors must be there */
+    bool               qkv_bias, out_bias, ffn_bias, head_bias; /* bias tensors must be there */
     int32_t            patch, image_size, channels; /* pictures: square patches of this side instead of tokens; 0: tokens */
     int32_t            n_label;          /* of a classifier over the first row; 0: none */
     int32_t            bos, eos, start, pad;     /* -1: none */
     int32_t            ends[8], n_ends;          /* tokens that end a text */
 };
+
+/* Tokens that a query of this layer sees; 0: all. */
+static inline int32_t arch_window(const struct arch *a, int layer)
+{
+    return a->full_layers && a->full_layers[layer] ? 0 : a->window;
+}
 
 #endif

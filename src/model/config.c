@@ -167,13 +167,50 @@ static int read_factors(const struct config *c, const char *hf, int32_t n, const
     return 0;
 }
 
-static int rope_kind_of(const struct config *c, struct rope *r, struct hearth_error *err)
+/* Where the numbers of a rope stand. Newer Hugging Face files may have one set a kind of layer. */
+struct rope_place {
+    const struct config *c;
+    const char          *scope; /* "full_attention": rope_parameters.full_attention.*; NULL: no such thing */
+    bool                 alone; /* only there */
+};
+
+/* hf: alternatives, the first being "rope_parameters.X". */
+static const struct kv *rope_find(const struct rope_place *p, const char *hf, const char *gguf)
 {
-    const struct kv *kind = config_find(c, "rope_parameters.rope_type|rope_parameters.type|rope_scaling.rope_type|rope_scaling.type", "rope.scaling.type");
+    char name[160];
+    const struct kv *kv = NULL;
+    if (hf && p->scope && !p->c->gguf) {
+        const char *last = strchr(hf, '.') + 1;
+        snprintf(name, sizeof name, "rope_parameters.%s.%.*s", p->scope, (int)strcspn(last, "|"), last);
+        kv = config_find(p->c, name, NULL);
+    }
+    return kv || p->alone ? kv : config_find(p->c, hf, gguf);
+}
+
+static int rope_kind_of(const struct rope_place *p, struct rope *r, struct hearth_error *err)
+{
+    const struct kv *kind = rope_find(p, "rope_parameters.rope_type|rope_parameters.type|rope_scaling.rope_type|rope_scaling.type", "rope.scaling.type");
     if (!kind) return 0;
     const int k = kind->type == KV_STRING ? rope_kind_from_name(kind->s) : -1;
     if (k < 0) return fail(err, HEARTH_E_UNSUPPORTED, "rotary scaling \"%.*s\" is not known", STR_ARG(kind->s));
     r->kind = (enum rope_kind)k;
+    return 0;
+}
+
+static int rope_numbers(const struct rope_place *p, struct rope *r, struct hearth_error *err)
+{
+    for (size_t i = 0; i < sizeof rope_keys / sizeof *rope_keys; i++) {
+        const struct rope_key *key = &rope_keys[i];
+        const struct kv *kv = rope_find(p, key->hf, key->gguf);
+        double *field = (double *)((char *)r + key->offset);
+        *field = key->initial;
+        if (!kv) continue;
+        if ((kv->type != KV_INT && kv->type != KV_FLOAT) || isnan(kv->f)) return wrong_type(kv, "a number", err);
+        *field = kv->f;
+    }
+    const struct kv *truncate = rope_find(p, "rope_parameters.truncate|rope_scaling.truncate", NULL);
+    if (truncate && truncate->type != KV_BOOL) return wrong_type(truncate, "true or false", err);
+    r->no_truncate = truncate && !truncate->b;
     return 0;
 }
 
@@ -194,32 +231,86 @@ static int check_rope(const struct rope *r, struct hearth_error *err)
     return 0;
 }
 
-int config_rope(const struct config *c, struct arch *a, struct hearth_error *err)
+static int read_rope(const struct rope_place *p, struct arch *a, struct rope *r, struct hearth_error *err)
 {
-    struct rope *r = &a->rope;
     const double theta = r->theta;
-    double part = 0.0;
-    bool truncate;
-    int status = rope_kind_of(c, r, err);
-    for (size_t i = 0; i < sizeof rope_keys / sizeof *rope_keys && !status; i++)
-        status = config_number(c, rope_keys[i].hf, rope_keys[i].gguf, rope_keys[i].initial, (double *)((char *)r + rope_keys[i].offset), err);
-    if (!status) status = config_bool(c, "rope_parameters.truncate|rope_scaling.truncate", NULL, true, &truncate, err);
-    if (!status) status = config_number(c, NULL, "rope.dimension_count", (double)a->key_width, &part, err);
+    int status = rope_kind_of(p, r, err);
+    if (!status) status = rope_numbers(p, r, err);
     if (status) return status;
-    if (!(part >= 2 && part <= a->key_width)) return fail(err, HEARTH_E_FORMAT, "rotary part %g of heads that are %d wide", part, a->key_width);
-    if (r->part == 0) r->part = (int32_t)part;
     if (r->theta == 0.0) r->theta = theta;
     if (r->original_context == 0.0) r->original_context = a->context;
     if (r->factor == 0.0 && (r->kind == ROPE_YARN || r->kind == ROPE_LONGROPE)) r->factor = a->context / r->original_context;
     if (r->beta_fast == 0.0) r->beta_fast = 32.0;
     if (r->beta_slow == 0.0) r->beta_slow = 1.0;
-    r->no_truncate = !truncate;
     if (r->kind == ROPE_LONGROPE) {
-        status = read_factors(c, "rope_parameters.short_factor|rope_scaling.short_factor", r->part / 2, &r->short_factor, err);
-        if (!status) status = read_factors(c, "rope_parameters.long_factor|rope_scaling.long_factor", r->part / 2, &r->long_factor, err);
+        status = read_factors(p->c, "rope_parameters.short_factor|rope_scaling.short_factor", r->part / 2, &r->short_factor, err);
+        if (!status) status = read_factors(p->c, "rope_parameters.long_factor|rope_scaling.long_factor", r->part / 2, &r->long_factor, err);
         if (status) return status;
     }
     return check_rope(r, err);
+}
+
+int config_rope(const struct config *c, struct arch *a, struct hearth_error *err)
+{
+    double part;
+    int status = config_number(c, NULL, "rope.dimension_count", (double)a->key_width, &part, err);
+    if (status) return status;
+    if (!(part >= 2 && part <= a->key_width) || a->rope.part > a->key_width)
+        return fail(err, HEARTH_E_FORMAT, "rotary part %g of heads that are %d wide", a->rope.part ? a->rope.part : part, a->key_width);
+    if (a->rope.part == 0) a->rope.part = (int32_t)part;
+    return read_rope(&(struct rope_place){ c, "full_attention", false }, a, &a->rope, err);
+}
+
+int config_local_rope(const struct config *c, struct arch *a, const char *theta, double initial, struct hearth_error *err)
+{
+    struct rope *r = &a->local_rope;
+    *r = (struct rope){ .part = a->rope.part, .interleaved = a->rope.interleaved };
+    int status = config_number(c, theta, theta, initial, &r->theta, err);
+    return status ? status : read_rope(&(struct rope_place){ c, "sliding_attention", true }, a, r, err);
+}
+
+int config_partial_rotary(const struct config *c, struct arch *a, const char *older, double initial, struct hearth_error *err)
+{
+    char names[200];
+    double share;
+    snprintf(names, sizeof names, "rope_parameters.partial_rotary_factor|rope_scaling.partial_rotary_factor|%s", older);
+    if (c->gguf) return 0; /* rope.dimension_count says it */
+    int status = config_number(c, names, NULL, initial, &share, err);
+    if (status) return status;
+    if (!(share > 0.0 && share <= 1.0)) return fail(err, HEARTH_E_FORMAT, "a share of %g of each head cannot be rotary", share);
+    a->rope.part = (int32_t)(a->key_width * share);
+    return 0;
+}
+
+/* ---- layers */
+
+static int read_layer_types(const struct config *c, const struct kv *kv, const struct arch *a, uint8_t *full, struct hearth_error *err)
+{
+    struct kv_iter it;
+    struct kv x;
+    int32_t i = 0;
+    if (kv->type != KV_ARRAY) return wrong_type(kv, "a list", err);
+    if (kv->array.n != (uint64_t)a->n_layer + (uint64_t)a->n_encoder_layer)
+        return fail(err, HEARTH_E_FORMAT, "%.*s names %llu layers, but the model has %d", STR_ARG(kv->key), (unsigned long long)kv->array.n, a->n_layer + a->n_encoder_layer);
+    for (kv_iterate(&it, c->c, kv); kv_next(&it, &x); i++) {
+        const bool window = x.type == KV_STRING ? str_is(x.s, "sliding_attention") : x.type == KV_BOOL && x.b;
+        if (x.type != KV_BOOL && x.type != KV_STRING) return wrong_type(kv, "a list of names", err);
+        if (x.type == KV_STRING && !window && !str_is(x.s, "full_attention"))
+            return fail(err, HEARTH_E_UNSUPPORTED, "%.*s names a kind of layer that is not supported: %.*s", STR_ARG(kv->key), STR_ARG(x.s));
+        full[i] = !window;
+    }
+    return 0;
+}
+
+int config_layer_types(const struct config *c, struct arch *a, int period, int which, struct hearth_error *err)
+{
+    const struct kv *kv = config_find(c, "layer_types", "attention.sliding_window_pattern");
+    const int32_t n = a->n_layer + a->n_encoder_layer;
+    uint8_t *full = arena_array(c->arena, (uint64_t)n, 1);
+    if (!full) return fail_memory(err, (uint64_t)n, "the layers");
+    for (int32_t i = 0; i < n; i++) full[i] = period > 0 && i % period == which;
+    a->full_layers = full;
+    return kv && kv->type == KV_ARRAY ? read_layer_types(c, kv, a, full, err) : 0;
 }
 
 /* ---- special tokens */

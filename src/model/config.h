@@ -40,6 +40,12 @@ int config_bool(const struct config *c, const char *hf, const char *gguf, bool i
 int config_read(const struct config *c, const struct config_key *keys, struct arch *a, struct hearth_error *err); /* keys end with hf = gguf = NULL */
 int config_guards(const struct config *c, const struct config_guard *guards, struct hearth_error *err);
 int config_rope(const struct config *c, struct arch *a, struct hearth_error *err);   /* rotary scaling in every form files use */
+/* The share of each head that turns, into rope.part (Hugging Face; GGUF counts values): call before config_rope. */
+int config_partial_rotary(const struct config *c, struct arch *a, const char *older, double initial, struct hearth_error *err);
+/* The rope of layers with a window, when it is another: theta: its key in older files. Call after config_rope. */
+int config_local_rope(const struct config *c, struct arch *a, const char *theta, double initial, struct hearth_error *err);
+/* Which layers have the window: as the file lists them, else all but those with i % period == which (period 0: all). */
+int config_layer_types(const struct config *c, struct arch *a, int period, int which, struct hearth_error *err);
 int config_tokens(const struct config *c, struct arch *a, struct hearth_error *err); /* bos, eos, start and the tokens that end a text */
 
 #endif

@@ -3,38 +3,77 @@
 
 static struct tensor *embed(struct tape *t, const struct model *m, const struct step *s)
 {
+    const struct arch *a = &m->arch;
     struct tensor *x = op_embed(t, m->w.embed, s->ids);
-    if (m->arch.position == POSITION_LEARNED) x = op_add(t, x, op_embed(t, m->w.position, s->positions));
-    if (m->w.embed_norm) x = block_norm(t, &m->arch, x, m->w.embed_norm, m->w.embed_norm_bias);
+    if (m->w.project_in) x = op_linear(t, m->w.project_in, x, NULL);
+    if (a->embed_scale != 0.0f) x = op_scale(t, x, a->embed_scale);
+    if (a->position == POSITION_LEARNED) x = op_add(t, x, op_embed(t, m->w.position, s->positions));
+    if (a->position == POSITION_WAVES) x = op_add(t, x, op_waves(t, m->waves, s->ids, a->position_offset));
+    if (m->w.embed_norm) x = block_norm(t, a, x, m->w.embed_norm, m->w.embed_norm_bias);
     return x;
 }
 
-/* What a branch adds, scaled where the layer says so. */
-static struct tensor *add_branch(struct tape *t, const struct layer *l, struct tensor *x, struct tensor *y)
+/* The norm before a branch; architectures that normalise elsewhere have none. */
+static struct tensor *norm_before(struct tape *t, const struct arch *a, struct tensor *x, struct tensor *w, struct tensor *b)
 {
-    return op_add(t, x, l->branch_scale != 1.0f ? op_scale(t, y, l->branch_scale) : y);
+    return a->residual == RESIDUAL_POST || !w ? x : block_norm(t, a, x, w, b);
+}
+
+/* The state with what a branch adds, normalised and scaled where the architecture says so. */
+static struct tensor *add_branch(struct tape *t, const struct model *m, const struct layer *l, struct tensor *x, struct tensor *y,
+                                 struct tensor *post_norm, struct tensor *w, struct tensor *b)
+{
+    if (post_norm) y = block_norm(t, &m->arch, y, post_norm, NULL);
+    x = op_add(t, x, l->branch_scale != 1.0f ? op_scale(t, y, l->branch_scale) : y);
+    return m->arch.residual == RESIDUAL_POST ? block_norm(t, &m->arch, x, w, b) : x;
+}
+
+/* Both branches see the same state. */
+static struct tensor *parallel_layer(struct tape *t, const struct model *m, const struct layer *l, const struct step *s, struct tensor *x)
+{
+    const struct layer_weights *w = &l->w;
+    struct tensor *h = block_norm(t, &m->arch, x, w->mixer_norm, w->mixer_norm_bias);
+    struct tensor *y = mixer_table[l->mixer].record(t, m, l, s, h);
+    if (w->ffn_norm) h = block_norm(t, &m->arch, x, w->ffn_norm, w->ffn_norm_bias);
+    return add_branch(t, m, l, x, op_add(t, y, ffn_table[l->ffn].record(t, m, l, h)), NULL, NULL, NULL);
 }
 
 static struct tensor *decoder_layer(struct tape *t, const struct model *m, const struct layer *l, const struct step *s, struct tensor *x)
 {
     const struct arch *a = &m->arch;
-    struct tensor *h = block_norm(t, a, x, l->w.mixer_norm, l->w.mixer_norm_bias);
-    x = add_branch(t, l, x, mixer_table[l->mixer].record(t, m, l, s, h));
+    const struct layer_weights *w = &l->w;
+    if (a->residual == RESIDUAL_PARALLEL) return parallel_layer(t, m, l, s, x);
+    struct tensor *y = mixer_table[l->mixer].record(t, m, l, s, norm_before(t, a, x, w->mixer_norm, w->mixer_norm_bias));
+    x = add_branch(t, m, l, x, y, w->mixer_post_norm, w->mixer_norm, w->mixer_norm_bias);
     if (l->cross_layer >= 0) {
-        h = block_norm(t, a, x, l->w.cross_norm, l->w.cross_norm_bias);
-        x = op_add(t, x, attention_cross(t, m, l, h));
+        y = attention_cross(t, m, l, norm_before(t, a, x, w->cross_norm, w->cross_norm_bias));
+        x = add_branch(t, m, l, x, y, NULL, w->cross_norm, w->cross_norm_bias);
     }
     if (l->ffn != FFN_NONE) {
-        h = block_norm(t, a, x, l->w.ffn_norm, l->w.ffn_norm_bias);
-        x = add_branch(t, l, x, ffn_table[l->ffn].record(t, m, l, h));
+        y = ffn_table[l->ffn].record(t, m, l, norm_before(t, a, x, w->ffn_norm, w->ffn_norm_bias));
+        x = add_branch(t, m, l, x, y, w->ffn_post_norm, w->ffn_norm, w->ffn_norm_bias);
     }
     return l->halve ? op_scale(t, x, 0.5f) : x;
+}
+
+/* From the last state of the rows that are wanted to their logits. */
+static struct tensor *head(struct tape *t, const struct model *m, struct tensor *x)
+{
+    const struct arch *a = &m->arch;
+    if (m->w.norm) x = block_norm(t, a, x, m->w.norm, m->w.norm_bias);
+    if (m->w.project_out) x = op_linear(t, m->w.project_out, x, NULL);
+    x = tape_name(x, "hidden", a->n_layer);
+    if (a->head_scale != 0.0f) x = op_scale(t, x, a->head_scale);
+    x = op_linear(t, m->w.head, x, m->w.head_bias);
+    if (a->head_softcap != 0.0f) x = op_softcap(t, x, a->head_softcap);
+    return tape_name(x, "logits", -1);
 }
 
 struct tensor *decoder_record(struct tape *t, const struct model *m, struct step *s)
 {
     const struct arch *a = &m->arch;
-    s->rope = s->frequencies ? op_rope_table(t, s->frequencies, s->set, m->rope_scale) : NULL;
+    for (int i = 0; i < MODEL_ROPES; i++)
+        s->rope[i] = s->frequencies[i] ? op_rope_table(t, s->frequencies[i], s->set, m->rope_scale[i]) : NULL;
     struct tensor *x = tape_name(embed(t, m, s), a->hidden_skip ? "embedding" : "hidden", a->hidden_skip ? -1 : 0);
     for (int i = 0; i < a->n_layer; i++) {
         t->layer = i;
@@ -43,7 +82,5 @@ struct tensor *decoder_record(struct tape *t, const struct model *m, struct step
     t->layer = -1;
     if (!a->hidden_skip) tape_name(x, "last_layer", -1); /* the reference's last hidden state is the normalised one */
     if (s->want) x = op_rows(t, x, s->want);
-    x = tape_name(block_norm(t, a, x, m->w.norm, m->w.norm_bias), "hidden", a->n_layer);
-    if (a->head_scale != 0.0f) x = op_scale(t, x, a->head_scale);
-    return tape_name(op_linear(t, m->w.head, x, NULL), "logits", -1);
+    return head(t, m, x);
 }

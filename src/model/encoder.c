@@ -36,7 +36,8 @@ struct tensor *encoder_record(struct tape *t, const struct model *m, struct step
     for (int i = 0; i < a->n_layer && m->cross_group >= 0; i++) {
         const struct layer *l = &m->layer[i];
         t->layer = i;
-        op_cache_store(t, m->cross_group, l->cross_layer, op_linear(t, l->w.cross_k, x, NULL), op_linear(t, l->w.cross_v, x, NULL));
+        op_cache_store(t, m->cross_group, l->cross_layer, op_linear(t, l->w.cross_k, x, l->w.cross_k_bias),
+                       op_linear(t, l->w.cross_v, x, l->w.cross_v_bias));
     }
     t->layer = -1;
     if (!m->w.classifier) return x;

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/file.h"
+#include "base/half.h"
 #include "model/blocks/blocks.h"
 #include "model/rope.h"
 
@@ -49,7 +50,7 @@ static uint64_t vector_room(const struct container *c)
         uint64_t n = 1;
         for (int d = 0; d < c->tensor[i].rank; d++) n *= c->tensor[i].dim[d];
         const uint64_t last = c->tensor[i].rank ? c->tensor[i].dim[c->tensor[i].rank - 1] : 1;
-        if (n == last || last <= TABLE_WIDTH) bytes += n * sizeof(float) + 64;
+        if (n == last || last <= TABLE_WIDTH) bytes += n * sizeof(float) + 256; /* up to four fields of one tensor, each rounded up */
     }
     return bytes + 64;
 }
@@ -138,7 +139,8 @@ static int make_rope(struct model *m, struct hearth_error *err)
 {
     const struct arch *a = &m->arch;
     if (a->position != POSITION_ROTARY) return 0;
-    m->rope_scale = rope_scale(&a->rope, a);
+    m->rope_scale[0] = rope_scale(&a->rope, a);
+    m->rope_scale[1] = rope_scale(&a->local_rope, a);
     if (!m->w.rope_divisors) return 0;
     float *divisors = arena_array(&m->arena, (uint64_t)a->rope.part / 2, sizeof *divisors);
     if (!divisors) return fail_memory(err, (uint64_t)a->rope.part, "rotary divisors");
@@ -149,24 +151,87 @@ static int make_rope(struct model *m, struct hearth_error *err)
     return 0;
 }
 
+/* Slopes of ALiBi: the powers of 2^(-max / n) for the n = 2^k heads at or above the model's; of more than it has, every second,
+ * those of odd index first. */
+static void alibi_slopes(const struct arch *a, float *slope)
+{
+    const double max = a->alibi_max != 0.0f ? (double)a->alibi_max : 8.0;
+    int n = 1;
+    while (n < a->n_head) n *= 2;
+    for (int h = 0; h < a->n_head; h++) {
+        const int power = n == a->n_head ? h + 1 : h < n / 2 ? 2 * (h + 1) : 2 * (h - n / 2) + 1;
+        slope[h] = (float)exp2(-max * power / n);
+        if (a->alibi_bf16) slope[h] = bf16_to_f32(f32_to_bf16(slope[h]));
+    }
+}
+
+/* Frequencies of the waves that are added to the embeddings: 10000^(-i / (half - 1)), in f32 as fairseq computes them. */
+static void wave_frequencies(const struct arch *a, float *f)
+{
+    const int half = a->width / 2;
+    const float step = (float)(log(10000.0) / (half - 1));
+    for (int i = 0; i < half; i++) f[i] = expf((float)i * -step);
+}
+
+/* The positions that are no weights. */
+static int make_positions(struct model *m, struct hearth_error *err)
+{
+    const struct arch *a = &m->arch;
+    const bool alibi = a->position == POSITION_ALIBI;
+    if (!alibi && a->position != POSITION_WAVES) return 0;
+    if (!alibi && (a->width % 2 || a->width < 4)) return fail(err, HEARTH_E_UNSUPPORTED, "sines and cosines of positions want an even width, not %d", a->width);
+    const int64_t n = alibi ? a->n_head : a->width / 2;
+    float *values = mem_array((uint64_t)n, sizeof *values);
+    if (!values) return fail_memory(err, (uint64_t)n * sizeof *values, "positions");
+    (alibi ? alibi_slopes : wave_frequencies)(a, values);
+    int status = make_derived(m, alibi ? "alibi_slopes" : "wave_frequencies", 1, &n, values, alibi ? &m->slopes : &m->waves, err);
+    mem_free(values);
+    return status;
+}
+
+/* A table of positions whose first rows no text uses: the model sees it from the row of position 0 on. */
+static void skip_positions(struct model *m)
+{
+    struct tensor *t = m->w.position;
+    if (!t || !m->arch.position_offset) return;
+    t->data = (char *)t->data + m->arch.position_offset * t->stride[0];
+    t->dim[0] -= m->arch.position_offset;
+}
+
 static int add_group(struct model *m, struct cache_group g)
 {
     m->group[m->n_group] = g;
     return m->n_group++;
 }
 
-/* One group of keys and values or of states for the layers, one for cross attention. */
+/* Layers of a kind keep their keys and values together: those that see everything, and those with a window. */
+static void group_layers(struct model *m, int32_t window)
+{
+    const struct arch *a = &m->arch;
+    struct cache_group g = { .kind = window ? CACHE_WINDOW : CACHE_FULL, .n_kv = a->n_kv, .key_width = a->key_width,
+                             .value_width = a->value_width, .window = window };
+    for (int i = 0; i < a->n_layer; i++) {
+        if (arch_window(a, i) != window) continue;
+        m->layer[i].group = m->n_group;
+        m->layer[i].group_layer = g.n_layer++;
+    }
+    if (g.n_layer) add_group(m, g);
+}
+
+/* Groups of keys and values or of states for the layers, one for cross attention. */
 static void make_groups(struct model *m)
 {
     const struct arch *a = &m->arch;
     const struct mixer_info *mixer = &mixer_table[a->mixer];
     m->cross_group = m->state_group = -1;
     if (a->n_layer == 0) return;
-    if (mixer->state_width)
+    if (mixer->state_width) {
         m->state_group = add_group(m, (struct cache_group){ .kind = CACHE_STATE, .n_layer = a->n_layer, .state_width = mixer->state_width(a) });
-    else
-        add_group(m, (struct cache_group){ .kind = a->window ? CACHE_WINDOW : CACHE_FULL, .n_layer = a->n_layer, .n_kv = a->n_kv,
-                                           .key_width = a->key_width, .value_width = a->value_width, .window = a->window });
+        for (int i = 0; i < a->n_layer; i++) m->layer[i].group_layer = i;
+    } else {
+        group_layers(m, 0);
+        if (a->window) group_layers(m, a->window);
+    }
     if (a->n_encoder_layer)
         m->cross_group = add_group(m, (struct cache_group){ .kind = CACHE_CROSS, .n_layer = a->n_layer, .n_kv = a->n_kv,
                                                             .key_width = a->key_width, .value_width = a->value_width });
@@ -178,12 +243,13 @@ static void fill_layer(const struct model *m, struct layer *l, int i, bool decod
     l->index = i;
     l->mixer = a->mixer;
     l->ffn = a->ffn == FFN_EXPERTS && i < a->dense_layers ? FFN_GATED : a->ffn;
-    l->group = decoder ? 0 : -1;
-    l->group_layer = i;
+    if (!decoder) l->group = -1;
     l->cross_layer = decoder && m->cross_group >= 0 ? i : -1;
+    l->window = arch_window(a, i);
+    l->rope = l->window && a->local_rope.part;
     l->attn_scale = a->attn_scale != 0.0f ? a->attn_scale : a->key_width ? 1.0f / sqrtf((float)a->key_width) : 1.0f;
     if (a->attn_scale_by_layer) l->attn_scale /= (float)(i + 1);
-    l->branch_scale = a->rescale_every ? ldexpf(1.0f, -(i / a->rescale_every)) : 1.0f;
+    l->branch_scale = a->residual_scale != 0.0f ? a->residual_scale : a->rescale_every ? ldexpf(1.0f, -(i / a->rescale_every)) : 1.0f;
     l->halve = a->rescale_every && (i + 1) % a->rescale_every == 0;
 }
 
@@ -200,10 +266,12 @@ int model_open(struct model **out, const char *path, struct backend *backend, st
     if (!status) status = make_bucket_bias(m, m->w.buckets, false, &m->buckets, err);
     if (!status) status = make_bucket_bias(m, m->w.encoder_buckets, true, &m->encoder_buckets, err);
     if (!status) status = make_rope(m, err);
+    if (!status) status = make_positions(m, err);
     if (status) {
         model_close(m);
         return status;
     }
+    skip_positions(m);
     make_groups(m);
     for (int i = 0; i < m->arch.n_layer; i++) fill_layer(m, &m->layer[i], i, true);
     for (int i = 0; i < m->arch.n_encoder_layer; i++) fill_layer(m, &m->encoder_layer[i], i, false);

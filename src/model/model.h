@@ -13,10 +13,14 @@ struct layer {
     int                  index;
     int                  group, group_layer;  /* of the mixer's cache or state; -1: none (encoders) */
     int                  cross_layer;         /* layer within the cross group; -1: no cross attention */
+    int32_t              window;              /* tokens a query sees; 0: all */
+    int                  rope;                /* which of the model's ropes turns its heads: 0, or 1: the local one */
     float                attn_scale;
-    float                branch_scale;        /* of what mixer and ffn add to the state (RWKV rescaling); else 1 */
+    float                branch_scale;        /* of what mixer and ffn add to the state; else 1 */
     bool                 halve;               /* RWKV: the state is halved after this layer */
 };
+
+#define MODEL_ROPES 2 /* arch.rope and arch.local_rope */
 
 struct model {
     struct container    *file;
@@ -26,11 +30,13 @@ struct model {
     struct layer        *layer;         /* [n_layer] */
     struct layer        *encoder_layer; /* [n_encoder_layer] */
     struct tensor       *buckets, *encoder_buckets; /* f32 [n_head, 2 d + 1]: bias by distance */
-    struct tensor       *derived[2];    /* [n_derived] those of the tensors above that own backend memory */
+    struct tensor       *slopes;         /* f32 [n_head]: ALiBi */
+    struct tensor       *waves;          /* f32 [width / 2]: frequencies */
+    struct tensor       *derived[4];    /* [n_derived] those of the tensors above that own backend memory */
     int                  n_derived;
     struct cache_group   group[CACHE_GROUPS];       /* layouts; pool NULL, type to be chosen by the session */
     int                  n_group, cross_group, state_group; /* -1: none */
-    float                rope_scale;
+    float                rope_scale[MODEL_ROPES];
     int64_t              parameters, bytes;
     struct backend      *backend;
     struct arena         arena;
@@ -45,12 +51,12 @@ void model_close(struct model *m);
 struct step {
     struct tensor *ids;         /* i32 [n] */
     struct tensor *positions;   /* i32 [n]; learned positions only */
-    struct tensor *frequencies; /* f32 [sets, part / 2]; rotary only */
+    struct tensor *frequencies[MODEL_ROPES]; /* f32 [sets, part / 2]; rotary only */
     struct tensor *set;         /* i32 [n]: row of frequencies for each row; rotary only */
     struct tensor *picture;     /* f32 [channels, image_size, image_size], instead of ids; positions count the rows */
     bool           whole;       /* no cache: attention over the step itself, as for training */
     struct tensor *want;        /* i32 [m]: rows whose logits are asked for; NULL: all */
-    struct tensor *rope;        /* made from the two above when recording starts */
+    struct tensor *rope[MODEL_ROPES]; /* made from the two above when recording starts; NULL: there is none */
 };
 
 /* Records a decoder step; returns logits [m, n_vocab]. */

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-enum weight_dim { DIM_ONE, DIM_VOCAB, DIM_CONTEXT, DIM_WIDTH, DIM_QUERY, DIM_KEY, DIM_VALUE, DIM_HEADOUT, DIM_HEADS, DIM_BUCKETS,
+enum weight_dim { DIM_ONE, DIM_VOCAB, DIM_POSITIONS, DIM_EMBED, DIM_WIDTH, DIM_QNORM, DIM_KNORM, DIM_QUERY, DIM_KEY, DIM_VALUE, DIM_HEADOUT, DIM_HEADS, DIM_BUCKETS,
                   DIM_FF, DIM_EXPERTS, DIM_EXPERT_FF, DIM_EXPERT_WIDTH, DIM_SHARED_FF, DIM_RNN, DIM_ROPE, DIM_QRANK, DIM_KVRANK, DIM_NOPE,
                   DIM_LATENTQ, DIM_LATENTKV, DIM_LATENTKVB, DIM_LATENTOUT, DIM_HEAD_KVRANK, DIM_HEAD_VALUE, DIM_MAMBA_IN, DIM_MAMBA_X,
                   DIM_KERNEL, DIM_DTRANK, DIM_NSTATE, DIM_PATCH, DIM_LABELS, DIM_COUNT };
@@ -12,7 +12,8 @@ static const struct {
     const char *name; /* for sentences */
     enum weight_dim stack; /* a matrix for each of these (experts, heads); 0: one matrix */
 } weight_dims[DIM_COUNT] = {
-    [DIM_ONE] = { .name = "1" }, [DIM_VOCAB] = { .name = "vocabulary" }, [DIM_CONTEXT] = { .name = "context" },
+    [DIM_ONE] = { .name = "1" }, [DIM_VOCAB] = { .name = "vocabulary" }, [DIM_POSITIONS] = { .name = "positions" },
+    [DIM_EMBED] = { .name = "width of the embeddings" }, [DIM_QNORM] = { .name = "normalised queries" }, [DIM_KNORM] = { .name = "normalised keys" },
     [DIM_WIDTH] = { .name = "width" }, [DIM_QUERY] = { .name = "heads * key width" },
     [DIM_KEY] = { .name = "kv heads * key width" }, [DIM_VALUE] = { .name = "kv heads * value width" },
     [DIM_HEADOUT] = { .name = "heads * value width" }, [DIM_HEADS] = { .name = "heads" }, [DIM_BUCKETS] = { .name = "buckets" },
@@ -45,7 +46,10 @@ static int64_t dim_of(const struct arch *a, enum weight_dim d)
 {
     const int64_t expert_ff = a->expert_ff_width ? a->expert_ff_width : a->ff_width;
     const int64_t values[DIM_COUNT] = {
-        [DIM_ONE] = 1, [DIM_VOCAB] = a->n_vocab, [DIM_CONTEXT] = a->context, [DIM_WIDTH] = a->width,
+        [DIM_ONE] = 1, [DIM_VOCAB] = a->n_vocab, [DIM_POSITIONS] = (int64_t)a->context + a->position_offset,
+        [DIM_WIDTH] = a->width, [DIM_EMBED] = a->embed_width ? a->embed_width : a->width,
+        [DIM_QNORM] = (a->qk_norm == QK_NORM_HEAD ? 1 : (int64_t)a->n_head) * a->key_width,
+        [DIM_KNORM] = (a->qk_norm == QK_NORM_HEAD ? 1 : (int64_t)a->n_kv) * a->key_width,
         [DIM_QUERY] = (int64_t)a->n_head * a->key_width, [DIM_KEY] = (int64_t)a->n_kv * a->key_width,
         [DIM_VALUE] = (int64_t)a->n_kv * a->value_width, [DIM_HEADOUT] = (int64_t)a->n_head * a->value_width, [DIM_HEADS] = a->n_head,
         [DIM_BUCKETS] = a->buckets, [DIM_FF] = a->ff_width, [DIM_EXPERTS] = a->n_expert, [DIM_EXPERT_WIDTH] = a->width,
@@ -100,10 +104,14 @@ static int check_matrix(const struct file_tensor *f, int64_t rows, int64_t colum
         flat.dim[1] = (uint64_t)columns;
         f = &flat;
     }
-    for (int i = 0; i < f->rank; i++) /* sizes of 1 between or before the two do not count ([channels, 1, kernel]) */
-        if (f->dim[i] != 1 || (f->rank - i <= (columns > 1 ? 2 : 1) && f->rank <= 2)) dim[n++] = f->dim[i];
-    const bool vector = columns == 1 && n == 1;
-    if (vector ? dim[0] != (uint64_t)rows : n != 2 || dim[0] != (uint64_t)rows || dim[1] != (uint64_t)columns)
+    if (columns == 1) { /* a vector may be stored as [heads, width of a head] */
+        dim[0] = n = 1;
+        for (int i = 0; i < f->rank; i++) dim[0] *= f->dim[i];
+    } else {
+        for (int i = 0; i < f->rank; i++) /* sizes of 1 between or before the two do not count ([channels, 1, kernel]) */
+            if (f->dim[i] != 1 || f->rank <= 2) dim[n++] = f->dim[i];
+    }
+    if (columns == 1 ? dim[0] != (uint64_t)rows : n != 2 || dim[0] != (uint64_t)rows || dim[1] != (uint64_t)columns)
         return fail(err, HEARTH_E_FORMAT, "tensor %.*s is [%llu, %llu], but the configuration (%s) makes it [%lld, %lld]", STR_ARG(f->name),
                     n ? (unsigned long long)dim[0] : 1ull, n > 1 ? (unsigned long long)dim[1] : 1ull, what, (long long)rows, (long long)columns);
     if (columns > 1 ? !type_is_weight(f->type) : !type_of(f->type)->unpack)
@@ -121,38 +129,64 @@ static struct tensor *new_tensor(struct weight_loader *l, enum weight_id id, int
     return t;
 }
 
-/* Vectors (and small tables of biases) are unpacked to f32 once. */
-static int make_vector(struct weight_loader *l, struct tensor *t, const struct file_tensor *f, int64_t first, int64_t n, int rank,
-                       const int64_t *dim, struct hearth_error *err)
+/* Where a field's part of a fused tensor lies: rows first .. first + rows, or the same in each of `groups` blocks of `block`
+ * rows (rows then counts those of one block). */
+struct part {
+    int64_t first, rows, groups, block;
+};
+
+/* Vectors (and small tables of biases) are unpacked to f32 once: `values` has the tensor's. */
+static int keep_vector(struct weight_loader *l, struct tensor *t, const float *values, int rank, const int64_t *dim, struct hearth_error *err)
 {
-    const struct type_info *type = type_of(f->type);
-    const uint64_t bytes = ((uint64_t)n * sizeof(float) + 63) / 64 * 64;
-    if (l->vectors_used + bytes > l->vectors_room) return fail(err, HEARTH_E_INTERNAL, "room for vectors was counted wrong at %.*s", STR_ARG(f->name));
-    if (type->block != 1) return fail(err, HEARTH_E_UNSUPPORTED, "vector %.*s has block type %s", STR_ARG(f->name), type->name);
-    float *values = arena_array(l->arena, (uint64_t)n, sizeof *values);
-    if (!values) return fail_memory(err, bytes, "a vector of weights");
-    type->unpack(values, (const char *)f->data + first * type->block_bytes, n);
     tensor_shape(t, DTYPE_F32, rank, dim);
+    const uint64_t n = (uint64_t)tensor_count(t), bytes = (n * sizeof(float) + 63) / 64 * 64;
+    if (l->vectors_used + bytes > l->vectors_room) return fail(err, HEARTH_E_INTERNAL, "room for vectors was counted wrong at %s", t->name);
     t->data = l->vectors + l->vectors_used;
-    l->backend->write(l->backend, t->data, values, (uint64_t)n * sizeof *values);
+    l->backend->write(l->backend, t->data, values, n * sizeof *values);
     l->vectors_used += bytes;
     return 0;
 }
 
-/* Rows first .. first + rows of a matrix in place; in-major ones are columns of the stored [in, out]. */
-static int make_matrix(struct tensor *t, const struct file_tensor *f, int64_t first, int64_t rows, int64_t columns, bool in_major, struct hearth_error *err)
+static int unpack_vector(const struct file_tensor *f, int64_t first, int64_t n, float *values, struct hearth_error *err)
+{
+    const struct type_info *type = type_of(f->type);
+    if (type->block != 1) return fail(err, HEARTH_E_UNSUPPORTED, "vector %.*s has block type %s", STR_ARG(f->name), type->name);
+    type->unpack(values, (const char *)f->data + first * type->block_bytes, n);
+    return 0;
+}
+
+static int make_vector(struct weight_loader *l, struct tensor *t, const struct file_tensor *f, const struct part *p, bool plus_one,
+                       int rank, const int64_t *dim, struct hearth_error *err)
+{
+    const int64_t n = p->groups * p->rows;
+    float *values = arena_array(l->arena, (uint64_t)n, sizeof *values);
+    if (!values) return fail_memory(err, (uint64_t)n * sizeof *values, "a vector of weights");
+    int status = 0;
+    for (int64_t g = 0; g < p->groups && !status; g++) status = unpack_vector(f, g * p->block + p->first, p->rows, values + g * p->rows, err);
+    for (int64_t i = 0; plus_one && i < n; i++) values[i] += 1.0f;
+    return status ? status : keep_vector(l, t, values, rank, dim, err);
+}
+
+/* A part of a matrix in place; in-major ones are columns of the stored [in, out], those in groups [groups, rows, columns]. */
+static int make_matrix(struct tensor *t, const struct file_tensor *f, const struct part *p, int64_t columns, bool in_major, struct hearth_error *err)
 {
     const struct type_info *type = type_of(f->type);
     const int64_t stored = in_major ? (int64_t)(f->dim[f->rank - 1]) : columns;
     if (stored % type->block || (in_major && type->block != 1))
         return fail(err, HEARTH_E_FORMAT, "tensor %.*s: rows of %lld values do not fit blocks of %s", STR_ARG(f->name), (long long)stored, type->name);
     const int64_t row_bytes = stored / type->block * type->block_bytes;
-    tensor_shape(t, f->type, 2, (int64_t[]){ rows, columns });
+    if (p->groups > 1) {
+        tensor_shape(t, f->type, 3, (int64_t[]){ p->groups, p->rows, columns });
+        t->stride[0] = p->block * row_bytes;
+        t->data = (char *)(uintptr_t)f->data + p->first * row_bytes;
+        return 0;
+    }
+    tensor_shape(t, f->type, 2, (int64_t[]){ p->rows, columns });
     if (in_major) {
         t->stride[0] = type->block_bytes;
         t->stride[1] = row_bytes;
     }
-    t->data = (char *)(uintptr_t)f->data + first * t->stride[0];
+    t->data = (char *)(uintptr_t)f->data + p->first * t->stride[0];
     return 0;
 }
 
@@ -190,7 +224,7 @@ static int bind_stack(struct weight_loader *l, const char *name, enum weight_id 
         if (f->type != first->type) return fail(err, HEARTH_E_UNSUPPORTED, "tensor %s has another type than expert 0", text);
         struct tensor one = { 0 };
         int status = check_matrix(f, rows, columns, weight_dims[weight_table[id].rows].name, err);
-        if (!status) status = make_matrix(&one, f, 0, rows, columns, false, err);
+        if (!status) status = make_matrix(&one, f, &(struct part){ .rows = rows, .groups = 1 }, columns, false, err);
         if (status) return status;
         slab[e] = stacked ? (char *)one.data + e * rows * one.stride[0] : one.data;
     }
@@ -207,19 +241,40 @@ static bool is_table(enum weight_id id)
     return weight_table[id].rows == DIM_BUCKETS || weight_table[id].columns == DIM_KERNEL || weight_table[id].columns == DIM_NSTATE;
 }
 
-/* Row `at` of the file's tensor is the first of this field's. */
-static int bind_part(struct weight_loader *l, const struct weight_name *w, const struct file_tensor *f, int64_t at, int layer, struct tensor **out, struct hearth_error *err)
+static int bind_part(struct weight_loader *l, const struct weight_name *w, const struct file_tensor *f, const struct part *p, int layer, struct tensor **out, struct hearth_error *err)
 {
     const int64_t rows = dim_of(l->arch, weight_table[w->id].rows), columns = dim_of(l->arch, weight_table[w->id].columns);
     struct tensor *t = new_tensor(l, w->id, layer);
     if (!t) return fail_memory(err, sizeof *t, "a tensor");
     int status;
     if (is_table(w->id))
-        status = make_vector(l, t, f, 0, rows * columns, 2, (int64_t[]){ rows, columns }, err);
+        status = make_vector(l, t, f, &(struct part){ .rows = rows * columns, .groups = 1 }, false, 2, (int64_t[]){ rows, columns }, err);
     else if (columns == 1)
-        status = make_vector(l, t, f, at, rows, 1, &rows, err);
+        status = make_vector(l, t, f, p, !l->gguf && (w->flags & WEIGHT_PLUS_ONE), 1, &rows, err);
     else
-        status = make_matrix(t, f, at, rows, columns, !l->gguf && (w->flags & WEIGHT_IN_MAJOR), err);
+        status = make_matrix(t, f, p, columns, !l->gguf && (w->flags & WEIGHT_IN_MAJOR), err);
+    if (status) return status;
+    count_weight(l, t);
+    *out = t;
+    return 0;
+}
+
+/* A vector made of one tensor a head. */
+static int bind_heads(struct weight_loader *l, const struct weight_name *w, const char *name, int layer, struct tensor **out, struct hearth_error *err)
+{
+    const int64_t rows = dim_of(l->arch, weight_table[w->id].rows), n = rows / l->arch->key_width, width = l->arch->key_width;
+    char text[256];
+    struct tensor *t = new_tensor(l, w->id, layer);
+    float *values = arena_array(l->arena, (uint64_t)rows, sizeof *values);
+    if (!t || !values) return fail_memory(err, (uint64_t)rows * sizeof *values, "a vector of weights");
+    for (int64_t i = 0; i < n; i++) {
+        const struct file_tensor *f = find_tensor(l, name, layer, (int)i, text);
+        if (!f) return fail(err, HEARTH_E_FORMAT, "the model lacks tensor %s", text);
+        int status = check_matrix(f, width, 1, "width of a head", err);
+        if (!status) status = unpack_vector(f, 0, width, values + i * width, err);
+        if (status) return status;
+    }
+    int status = keep_vector(l, t, values, 1, &rows, err);
     if (status) return status;
     count_weight(l, t);
     *out = t;
@@ -227,12 +282,12 @@ static int bind_part(struct weight_loader *l, const struct weight_name *w, const
 }
 
 /* Whether the configuration says this weight exists: 1 yes, 0 no. */
-static bool is_wanted(const struct arch *a, unsigned flags, int layer)
+static bool is_wanted(const struct arch *a, const struct weight_name *w, int layer)
 {
-    if ((flags & WEIGHT_QKV_BIAS) && !a->qkv_bias) return false;
-    if ((flags & WEIGHT_OUT_BIAS) && !a->out_bias) return false;
-    if ((flags & WEIGHT_FFN_BIAS) && !a->ffn_bias) return false;
     const bool dense = a->n_expert == 0 || layer < a->dense_layers;
+    const unsigned flags = w->flags;
+    if (w->when && !*(const bool *)((const char *)a + w->when)) return false;
+    if ((flags & WEIGHT_QK_NORM) && a->qk_norm == QK_NORM_NONE) return false;
     if ((flags & WEIGHT_DENSE) && !dense) return false;
     if ((flags & WEIGHT_EXPERTS) && dense) return false;
     if ((flags & WEIGHT_GATED) && a->ffn != FFN_GATED) return false;
@@ -246,17 +301,22 @@ static bool is_wanted(const struct arch *a, unsigned flags, int layer)
 static int bind_shared(struct weight_loader *l, const struct weight_name *names, int n, const char *name, int layer, void *fields, struct hearth_error *err)
 {
     char text[256];
-    int64_t rows = 0, at = 0;
+    int64_t rows = 0;
     const int64_t columns = dim_of(l->arch, weight_table[names[0].id].columns);
     const struct file_tensor *f = find_tensor(l, name, layer, 0, text);
     if (!f && (names[0].flags & WEIGHT_OPTIONAL)) return 0;
     if (!f) return fail(err, HEARTH_E_FORMAT, "the model lacks tensor %s", text);
     for (int i = 0; i < n; i++) rows += dim_of(l->arch, weight_table[names[i].id].rows);
     const bool in_major = !l->gguf && (names[0].flags & WEIGHT_IN_MAJOR) && columns > 1;
+    struct part p = { .groups = (names[0].flags & WEIGHT_GROUPED) && l->arch->fused_groups ? l->arch->fused_groups : 1 };
+    p.block = rows / p.groups;
     int status = check_matrix(f, in_major ? columns : rows, in_major ? rows : columns, weight_dims[weight_table[names[0].id].rows].name, err);
     for (int i = 0; i < n && !status; i++) {
-        status = bind_part(l, &names[i], f, at, layer, (struct tensor **)((char *)fields + weight_table[names[i].id].offset), err);
-        at += dim_of(l->arch, weight_table[names[i].id].rows);
+        p.rows = dim_of(l->arch, weight_table[names[i].id].rows);
+        if (p.rows % p.groups) return fail(err, HEARTH_E_FORMAT, "%lld rows of %s do not fall into %lld groups", (long long)p.rows, text, (long long)p.groups);
+        p.rows /= p.groups;
+        status = bind_part(l, &names[i], f, &p, layer, (struct tensor **)((char *)fields + weight_table[names[i].id].offset), err);
+        p.first += p.rows;
     }
     return status;
 }
@@ -269,9 +329,12 @@ int weights_bind(struct weight_loader *l, const struct weight_name *names, int n
         while (name && i + n < n_names && (l->gguf ? names[i + n].gguf : names[i + n].hf) &&
                strcmp(l->gguf ? names[i + n].gguf : names[i + n].hf, name) == 0)
             n++;
-        if (name && is_wanted(l->arch, names[i].flags, layer)) {
+        if (name && is_wanted(l->arch, &names[i], layer)) {
+            struct tensor **field = (struct tensor **)((char *)fields + weight_table[names[i].id].offset);
             if (weight_dims[weight_table[names[i].id].rows].stack)
-                status = bind_stack(l, name, names[i].id, layer, names[i].flags & WEIGHT_OPTIONAL, (struct tensor **)((char *)fields + weight_table[names[i].id].offset), err);
+                status = bind_stack(l, name, names[i].id, layer, names[i].flags & WEIGHT_OPTIONAL, field, err);
+            else if (strstr(name, "%e"))
+                status = bind_heads(l, &names[i], name, layer, field, err);
             else
                 status = bind_shared(l, &names[i], n, name, layer, fields, err);
         }

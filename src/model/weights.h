@@ -33,17 +33,19 @@ struct layer_weights {
 #undef WEIGHT_FIELD_LAYER
 
 /* Where a weight stands in a file. Names have %d for the layer and %e for the expert (one tensor each); alternatives are
- * separated by '|'. Rows that follow each other with the same name share one tensor, one below the other (fused q, k, v). */
+ * separated by '|'. Rows that follow each other with the same name share one tensor, one below the other (fused q, k, v).
+ * A vector whose name has %e is made of several tensors, one a head. */
 struct weight_name {
     enum weight_id id;
     const char    *hf, *gguf; /* NULL: not in that container */
     unsigned       flags;
+    size_t         when;      /* offset of a bool in struct arch that says whether the weight exists; 0: it does */
 };
 #define WEIGHT_OPTIONAL 1u
 #define WEIGHT_IN_MAJOR 2u /* Hugging Face file: stored [in, out] */
-#define WEIGHT_QKV_BIAS 4u /* needed when arch.qkv_bias, else absent; likewise: */
-#define WEIGHT_OUT_BIAS 8u
-#define WEIGHT_FFN_BIAS 16u
+#define WEIGHT_GROUPED  4u /* fused tensor whose parts repeat arch.fused_groups times: [q k v] of one head, of the next ... */
+#define WEIGHT_PLUS_ONE 8u /* Hugging Face file: a vector stored less 1 */
+#define WEIGHT_QK_NORM  16u /* only when queries and keys are normalised */
 #define WEIGHT_DENSE    32u /* only when the model has no experts; likewise: */
 #define WEIGHT_EXPERTS  64u
 #define WEIGHT_SHARED   256u /* only with shared experts */

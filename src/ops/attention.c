@@ -2,6 +2,7 @@
  * scores in double, softmax with the maximum subtracted. */
 #include <math.h>
 
+#include "base/half.h"
 #include "ops/ops_int.h"
 
 static const struct cache_group *paged_group(const struct tape *t, int group, int group_layer)
@@ -65,6 +66,8 @@ struct tensor *op_attention_(struct tape *t, const struct attention *a)
     if (t->status) return a->q;
     if (!op_is_f32(a->q) || a->q->rank != 2 || a->n_kv < 1 || a->n_head % a->n_kv || a->q->dim[1] % a->n_head)
         return op_shapes(t, "attention", a->q, a->k);
+    if (a->slopes && !op_is_vector(a->slopes, a->n_head)) return op_shapes(t, "attention", a->q, a->slopes);
+    if (a->sinks && !op_is_vector(a->sinks, a->n_head)) return op_shapes(t, "attention", a->q, a->sinks);
     if (a->bias && (!op_is_f32(a->bias) || a->bias->rank != 2 || a->bias->dim[0] != a->n_head || a->bias->dim[1] % 2 == 0))
         return op_shapes(t, "attention", a->q, a->bias);
     int64_t value_width = 0;
@@ -79,25 +82,54 @@ struct tensor *op_attention_(struct tape *t, const struct attention *a)
     struct op_record *r = op_make(t, OP_ATTENTION, a->q, a->k, a->v, 2, (int64_t[]){ a->q->dim[0], a->n_head * value_width });
     if (!r) return a->q;
     r->in[3] = a->bias;
+    r->in[4] = a->slopes;
+    r->in[5] = a->sinks;
     r->p.f[0] = a->scale;
-    memcpy(r->p.i, (int32_t[]){ a->group, a->group_layer, a->n_head, a->n_kv, a->causal }, 5 * sizeof(int32_t));
+    r->p.f[1] = a->softcap;
+    memcpy(r->p.i, (int32_t[]){ a->group, a->group_layer, a->n_head, a->n_kv, a->causal, a->window, a->absolute_slopes }, 7 * sizeof(int32_t));
     return op_end(t, r);
 }
 
 void attention_range(const struct op_record *r, const struct ragged *g, int64_t row, int32_t *from, int32_t *to)
 {
     const struct ragged_seq *s = &g->seq[g->row_seq[row]];
-    const int32_t position = ragged_position(g, row);
-    const struct cache_group *c = r->in[1] ? NULL : &g->group[r->p.i[0]];
-    *from = 0;
-    if (c && c->kind == CACHE_CROSS)
+    const int32_t position = ragged_position(g, row), window = r->p.i[5];
+    const bool causal = r->p.i[4];
+    *from = r->in[1] ? s->position : 0;
+    if (!r->in[1] && g->group[r->p.i[0]].kind == CACHE_CROSS)
         *to = s->source;
-    else if (r->p.i[4])
-        *to = position + 1;
     else
-        *to = s->position + s->rows;
-    if (c && c->window && position + 1 > c->window) *from = position + 1 - c->window;
+        *to = causal ? position + 1 : s->position + s->rows;
+    if (!window) return;
+    const int32_t first = causal ? position + 1 - window : position - window / 2;
+    if (first > *from) *from = first;
+    if (!causal && position + window / 2 + 1 < *to) *to = position + window / 2 + 1;
 }
+
+struct score_rule attention_rule(const struct op_record *r, int head)
+{
+    struct score_rule s = { .scale = r->p.f[0], .softcap = r->p.f[1], .absolute = r->p.i[6] };
+    if (r->in[3]) {
+        s.bias = ROW(r->in[3], head);
+        s.reach = (int32_t)(r->in[3]->dim[1] / 2);
+    }
+    if (r->in[4]) s.slope = ((const float *)r->in[4]->data)[head];
+    return s;
+}
+
+float attention_score(const struct score_rule *s, float product, int32_t position, int32_t query)
+{
+    float score = product * s->scale;
+    if (s->softcap != 0.0f) score = s->softcap * tanhf(score / s->softcap);
+    if (s->bias) {
+        const int32_t d = position - query;
+        score += s->bias[(d < -s->reach ? -s->reach : d > s->reach ? s->reach : d) + s->reach];
+    }
+    if (s->slope == 0.0f) return score;
+    return score + (s->absolute ? bf16_to_f32(f32_to_bf16(s->slope * (float)position)) * s->scale : s->slope * (float)(position - query));
+}
+
+float attention_sink(const struct op_record *r, int head) { return r->in[5] ? ((const float *)r->in[5]->data)[head] : -INFINITY; }
 
 int64_t attention_units(const struct op_record *r, const struct ragged *g)
 {
@@ -121,13 +153,6 @@ static void read_cached(const struct op_record *r, const struct ragged *g, int64
     type_of(c->type)->unpack(x, from, n);
 }
 
-float attention_bias(const struct tensor *bias, int head, int32_t distance)
-{
-    const int32_t reach = (int32_t)(bias->dim[1] / 2);
-    const int32_t d = distance < -reach ? -reach : distance > reach ? reach : distance;
-    return ROW(bias, head)[d + reach];
-}
-
 void attention_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
 {
     const int n_head = r->p.i[2], n_kv = r->p.i[3];
@@ -137,15 +162,15 @@ void attention_run(const struct op_record *r, const struct ragged *g, int64_t be
         const int h = (int)(u % n_head), kv = h / (n_head / n_kv);
         const float *q = ROW(r->in[0], row) + h * kw;
         float x[HEAD_MAX], *y = ROW(r->out[0], row) + h * vw;
-        double sum[HEAD_MAX] = { 0 }, max = -INFINITY, total = 0.0;
+        const struct score_rule rule = attention_rule(r, h);
+        double sum[HEAD_MAX] = { 0 }, max = (double)attention_sink(r, h), total = max > -INFINITY ? 1.0 : 0.0;
         int32_t from, to;
         attention_range(r, g, row, &from, &to);
         for (int32_t p = from; p < to; p++) { /* a growing maximum rescales what was summed */
-            double score = 0.0;
+            double product = 0.0;
             read_cached(r, g, row, kv, p, false, x, kw);
-            for (int64_t c = 0; c < kw; c++) score += (double)q[c] * (double)x[c];
-            score *= (double)r->p.f[0];
-            if (r->in[3]) score += (double)attention_bias(r->in[3], h, p - ragged_position(g, row));
+            for (int64_t c = 0; c < kw; c++) product += (double)q[c] * (double)x[c];
+            const double score = (double)attention_score(&rule, (float)product, p, ragged_position(g, row));
             const double top = score > max ? score : max, keep = exp(max - top), e = exp(score - top);
             read_cached(r, g, row, kv, p, true, x, vw);
             for (int64_t c = 0; c < vw; c++) sum[c] = sum[c] * keep + e * (double)x[c];
@@ -161,8 +186,8 @@ void attention_run(const struct op_record *r, const struct ragged *g, int64_t be
 void attention_gradient(struct tape *t, const struct op_record *r, struct tensor *dy, struct tensor *din[TAPE_INPUTS])
 {
     struct tensor *q = r->in[0], *k = r->in[1], *v = r->in[2];
-    if (!k || r->in[3]) {
-        tape_fail(t, HEARTH_E_UNSUPPORTED, "there is no gradient through cached keys or a bias by distance");
+    if (!k || r->in[3] || r->in[4] || r->in[5] || r->p.f[1] != 0.0f) {
+        tape_fail(t, HEARTH_E_UNSUPPORTED, "there is no gradient through cached keys, a bias by distance, sinks or soft caps");
         return;
     }
     struct op_record *back = op_make(t, OP_ATTENTION_BACK, q, k, v, 2, (int64_t[]){ q->dim[0], q->dim[1] + k->dim[1] + v->dim[1] });

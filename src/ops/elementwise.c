@@ -191,6 +191,48 @@ void scale_run(const struct op_record *r, const struct ragged *g, int64_t begin,
     }
 }
 
+struct tensor *op_clamp_(struct tape *t, struct tensor *a, float low, float high)
+{
+    if (t->status) return a;
+    if (!op_is_f32(a)) return op_shapes(t, "clamp", a, NULL);
+    struct op_record *r = op_make(t, OP_CLAMP, a, NULL, NULL, a->rank, a->dim);
+    if (r) memcpy(r->p.f, (float[]){ low, high }, 2 * sizeof(float));
+    return op_end(t, r);
+}
+
+void clamp_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    (void)g;
+    const int64_t n = tensor_width(r->out[0]);
+    const float low = r->p.f[0], high = r->p.f[1];
+    for (int64_t i = begin; i < end; i++) {
+        float *restrict y = ROW(r->out[0], i);
+        const float *a = ROW(r->in[0], i);
+        for (int64_t c = 0; c < n; c++) y[c] = a[c] < low ? low : a[c] > high ? high : a[c];
+    }
+}
+
+struct tensor *op_softcap_(struct tape *t, struct tensor *a, float cap)
+{
+    if (t->status) return a;
+    if (!op_is_f32(a)) return op_shapes(t, "softcap", a, NULL);
+    struct op_record *r = op_make(t, OP_SOFTCAP, a, NULL, NULL, a->rank, a->dim);
+    if (r) r->p.f[0] = cap;
+    return op_end(t, r);
+}
+
+void softcap_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    (void)g;
+    const int64_t n = tensor_width(r->out[0]);
+    const float cap = r->p.f[0];
+    for (int64_t i = begin; i < end; i++) {
+        float *restrict y = ROW(r->out[0], i);
+        const float *a = ROW(r->in[0], i);
+        for (int64_t c = 0; c < n; c++) y[c] = cap * tanhf(a[c] / cap);
+    }
+}
+
 struct tensor *op_mix_(struct tape *t, struct tensor *a, struct tensor *b, struct tensor *w)
 {
     if (t->status) return a;

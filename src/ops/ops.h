@@ -68,11 +68,13 @@ struct tensor *op_combine_(struct tape *t, struct tensor *x, struct tensor *weig
 
 /* elementwise.c (rank and shape of a kept)
  * add: a + b, b of the same shape or [width]. mul: a * b likewise. scale: a * factor.
- * concat: a and b side by side along the last dim.
+ * clamp: held in low .. high. softcap: cap * tanh(a / cap). concat: a and b side by side along the last dim.
  * mix: a * w + b * (1 - w), w f32 [width]. activate: fn(a), times b when given (gated). rows: x[index[i]] , index i32 [n]. */
 struct tensor *op_add_(struct tape *t, struct tensor *a, struct tensor *b);
 struct tensor *op_mul_(struct tape *t, struct tensor *a, struct tensor *b);
 struct tensor *op_scale_(struct tape *t, struct tensor *a, float factor);
+struct tensor *op_clamp_(struct tape *t, struct tensor *a, float low, float high);
+struct tensor *op_softcap_(struct tape *t, struct tensor *a, float cap);
 struct tensor *op_mix_(struct tape *t, struct tensor *a, struct tensor *b, struct tensor *w);
 struct tensor *op_activate_(struct tape *t, enum activation fn, struct tensor *a, struct tensor *b);
 struct tensor *op_concat_(struct tape *t, struct tensor *a, struct tensor *b);
@@ -88,7 +90,9 @@ struct tensor *op_layer_norm_(struct tape *t, struct tensor *x, struct tensor *w
  * rope_table: frequencies f32 [n_set, part / 2], set i32 [n] (which set each row uses), scale: of cos and sin
  *             -> [n, part]: cosines then sines of position * frequency, computed in f32 as the references do.
  * rope: x [n, heads * head_width], or a view [n, heads, head_width] -> [n, heads * head_width]; the first `part` values of each head are turned. Pairs (i, i + part / 2), or
- *       (2i, 2i + 1) when `interleaved`. */
+ *       (2i, 2i + 1) when `interleaved`.
+ * waves: frequencies f32 [half] -> [rows of like, 2 * half]: sines, then cosines of (position + offset) * frequency. */
+struct tensor *op_waves_(struct tape *t, struct tensor *frequencies, struct tensor *like, int offset);
 struct tensor *op_rope_table_(struct tape *t, struct tensor *frequencies, struct tensor *set, float scale);
 struct tensor *op_rope_(struct tape *t, struct tensor *x, struct tensor *table, int head_width, bool interleaved);
 
@@ -99,9 +103,14 @@ struct attention {
     struct tensor *q;        /* [n, n_head * key_width] */
     struct tensor *k, *v;    /* keys and values of the step itself (encoders); NULL: from the cache group */
     struct tensor *bias;     /* f32 [n_head, 2 * d + 1]: added at key position - query position held in -d .. d; NULL: none */
+    struct tensor *slopes;   /* f32 [n_head]: slope * (key position - query position) is added (ALiBi); NULL: none */
+    bool           absolute_slopes; /* bf16(slope * key position) * scale is added instead (Falcon) */
+    struct tensor *sinks;    /* f32 [n_head]: a score without a value that takes part in the softmax; NULL: none */
     int            group, group_layer; /* cache group and layer within it */
     int            n_head, n_kv;
+    int            window;   /* keys a query sees, its own position included; not causal: half of it to each side; 0: all */
     float          scale;    /* of q k^T, before bias */
+    float          softcap;  /* scores become cap * tanh(score / cap), before bias; 0: not */
     bool           causal;   /* keys after the query are hidden */
 };
 void           op_cache_store_(struct tape *t, int group, int group_layer, struct tensor *k, struct tensor *v);
@@ -151,6 +160,9 @@ int gradient_record(struct tape *t, struct tensor *loss, struct tensor *seed, st
 #define op_add(t, ...)         op_add_(TAPE_HERE(t), __VA_ARGS__)
 #define op_mul(t, ...)         op_mul_(TAPE_HERE(t), __VA_ARGS__)
 #define op_scale(t, ...)       op_scale_(TAPE_HERE(t), __VA_ARGS__)
+#define op_clamp(t, ...)       op_clamp_(TAPE_HERE(t), __VA_ARGS__)
+#define op_softcap(t, ...)     op_softcap_(TAPE_HERE(t), __VA_ARGS__)
+#define op_waves(t, ...)       op_waves_(TAPE_HERE(t), __VA_ARGS__)
 #define op_mix(t, ...)         op_mix_(TAPE_HERE(t), __VA_ARGS__)
 #define op_activate(t, ...)    op_activate_(TAPE_HERE(t), __VA_ARGS__)
 #define op_concat(t, ...)      op_concat_(TAPE_HERE(t), __VA_ARGS__)

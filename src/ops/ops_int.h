@@ -30,9 +30,21 @@ struct tensor *op_end(struct tape *t, struct op_record *r);
 typedef float activation_fn(float x);
 void activation_row(enum activation a, float *y, const float *x, const float *gate, int64_t n); /* gate NULL: none */
 
-/* Attention: key positions [from, to) that a row sees, and the bias of one head at key - query. */
+/* Attention: key positions [from, to) that a row sees, and what a score of one head becomes before the softmax. */
 #define HEAD_MAX 1024 /* widest key or value of a head; wider ones are refused when the model opens */
-void  attention_range(const struct op_record *r, const struct ragged *g, int64_t row, int32_t *from, int32_t *to);
-float attention_bias(const struct tensor *bias, int head, int32_t distance);
+void attention_range(const struct op_record *r, const struct ragged *g, int64_t row, int32_t *from, int32_t *to);
+
+struct score_rule {
+    float        scale, softcap;
+    const float *bias; /* [2 * reach + 1]; NULL: none */
+    int32_t      reach;
+    float        slope;
+    bool         absolute;
+};
+struct score_rule attention_rule(const struct op_record *r, int head);
+/* The score of a key at `position` for the query at `query`, from q k^T. */
+float attention_score(const struct score_rule *s, float product, int32_t position, int32_t query);
+/* The head's sink, or -INFINITY. */
+float attention_sink(const struct op_record *r, int head);
 
 #endif

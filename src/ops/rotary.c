@@ -28,6 +28,29 @@ void rope_table_run(const struct op_record *r, const struct ragged *g, int64_t b
     }
 }
 
+struct tensor *op_waves_(struct tape *t, struct tensor *frequencies, struct tensor *like, int offset)
+{
+    if (t->status) return frequencies;
+    if (!op_is_f32(frequencies) || frequencies->rank != 1) return op_shapes(t, "waves", frequencies, like);
+    struct op_record *r = op_make(t, OP_WAVES, frequencies, NULL, NULL, 2, (int64_t[]){ like->dim[0], 2 * frequencies->dim[0] });
+    if (r) r->p.i[0] = offset;
+    return op_end(t, r);
+}
+
+void waves_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    const int64_t half = r->in[0]->dim[0];
+    const float *f = r->in[0]->data;
+    for (int64_t i = begin; i < end; i++) {
+        const float position = (float)(ragged_position(g, i) + r->p.i[0]);
+        float *y = ROW(r->out[0], i);
+        for (int64_t c = 0; c < half; c++) {
+            y[c] = sinf(position * f[c]);
+            y[half + c] = cosf(position * f[c]);
+        }
+    }
+}
+
 struct tensor *op_rope_(struct tape *t, struct tensor *x, struct tensor *table, int head_width, bool interleaved)
 {
     if (t->status) return x;

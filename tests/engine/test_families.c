@@ -16,12 +16,11 @@ enum gguf { GGUF_NONE, GGUF_SAME, GGUF_ROUNDED, GGUF_LOSES_FACT };
 static const struct golden {
     const char *name;
     enum gguf   gguf;
-    double      gguf_limit; /* GGUF_ROUNDED: f32 weights became f16 in it */
+    double      gguf_limit;
 } goldens[] = {
-    { "llama", GGUF_SAME, 0 }, { "llama2-gqa", GGUF_SAME, 0 }, { "llama3", GGUF_SAME, 0 }, { "llama-yarn", GGUF_SAME, 0 },
-    { "llama-dynamic", GGUF_NONE, 0 }, { "codellama-linear", GGUF_SAME, 0 }, { "mistral-swa", GGUF_LOSES_FACT, 0 }, /* its window */
-    { "mixtral", GGUF_SAME, 0 }, { "gpt2", GGUF_ROUNDED, 4e-4 }, { "rwkv4", GGUF_NONE, 0 }, { "deepseek_v3", GGUF_SAME, 0 }, { "mamba", GGUF_NONE, 0 },
-    { "t5", GGUF_LOSES_FACT, 0 }, { "flan-t5", GGUF_LOSES_FACT, 0 }, /* relative_attention_max_distance 32; GGUF readers take 128 */
+#define GOLDEN(...) { __VA_ARGS__ },
+#include "goldens.def"
+#undef GOLDEN
 };
 #define N_GOLDENS (sizeof goldens / sizeof *goldens)
 

@@ -37,7 +37,17 @@ static void run(hearth_session *s, hearth_request *r, size_t n)
     assert_ok(hearth_generate(s, r, n, NULL, NULL, NULL, &err), &err);
 }
 
-static const char *const families[] = { "text/llama2-gqa", "text/llama-dynamic", "text/mistral-swa", "text/mixtral", "text/gpt2", "text/rwkv4", "text/deepseek_v3", "text/mamba", "text/t5" };
+static const char *const families[] = {
+    "text/deepseek_v3",
+    "text/gpt2",
+    "text/llama-dynamic",
+    "text/llama2-gqa",
+    "text/mamba",
+    "text/mistral-swa",
+    "text/mixtral",
+    "text/rwkv4",
+    "text/t5",
+};
 
 static void batch_is_as_alone(void **state)
 {

@@ -56,16 +56,12 @@ static void load_page(const struct attend *a, const struct ragged_seq *s, int h,
 
 /* Adds keys/values [n] at position p to one (row, head). */
 static void attend_page(const struct attend *a, const float *q, const float *keys, const float *values, int32_t n,
-                        const float *bias, int32_t distance, int64_t reach, struct softmax *s, float *sum)
+                        const struct score_rule *rule, int32_t position, int32_t query, struct softmax *s, float *sum)
 {
     const struct kernels *k = &a->b->kernels;
     float score[CACHE_PAGE], top = s->max, total = 0.0f;
     for (int32_t i = 0; i < n; i++) {
-        score[i] = k->dot[DTYPE_F32](keys + i * a->kw, q, a->kw) * a->r->p.f[0];
-        if (bias) {
-            const int64_t d = distance + i;
-            score[i] += bias[(d < -reach ? -reach : d > reach ? reach : d) + reach];
-        }
+        score[i] = attention_score(rule, k->dot[DTYPE_F32](keys + i * a->kw, q, a->kw), position + i, query);
         top = score[i] > top ? score[i] : top;
     }
     if (top > s->max) {
@@ -88,7 +84,6 @@ static void attend_unit(const struct attend *a, const struct ragged_seq *s, int 
     const struct op_record *r = a->r;
     float *keys = memory, *values = keys + CACHE_PAGE * a->kw, *sums = values + CACHE_PAGE * a->vw;
     struct softmax *state = (struct softmax *)(sums + ROWS * a->share * a->vw);
-    const int64_t reach = r->in[3] ? r->in[3]->dim[1] / 2 : 0;
     int32_t from[ROWS], to[ROWS], begin = INT32_MAX, end = 0;
     for (int64_t i = first; i < last; i++) {
         attention_range(r, a->g, i, &from[i - first], &to[i - first]);
@@ -96,7 +91,10 @@ static void attend_unit(const struct attend *a, const struct ragged_seq *s, int 
         if (to[i - first] > end) end = to[i - first];
     }
     memset(sums, 0, (size_t)(ROWS * a->share * a->vw) * sizeof *sums);
-    for (int i = 0; i < ROWS * a->share; i++) state[i] = (struct softmax){ -INFINITY, 0.0f };
+    for (int i = 0; i < ROWS * a->share; i++) {
+        const float sink = attention_sink(r, h * a->share + i % a->share);
+        state[i] = (struct softmax){ sink, sink > -INFINITY ? 1.0f : 0.0f };
+    }
     for (int32_t page = begin / CACHE_PAGE * CACHE_PAGE; page < end; page += CACHE_PAGE) {
         const int32_t low = page > begin ? page : begin, high = page + CACHE_PAGE < end ? page + CACHE_PAGE : end;
         load_page(a, s, h, low, high - low, false, keys);
@@ -107,8 +105,9 @@ static void attend_unit(const struct attend *a, const struct ragged_seq *s, int 
             for (int j = 0; j < a->share; j++) {
                 const int head = h * a->share + j;
                 const int64_t at = (i - first) * a->share + j;
+                const struct score_rule rule = attention_rule(r, head);
                 attend_page(a, ROW(r->in[0], i) + head * a->kw, keys + (lo - low) * a->kw, values + (lo - low) * a->vw, hi - lo,
-                            r->in[3] ? ROW(r->in[3], head) : NULL, lo - ragged_position(a->g, i), reach, &state[at], sums + at * a->vw);
+                            &rule, lo, ragged_position(a->g, i), &state[at], sums + at * a->vw);
             }
         }
     }

@@ -28,16 +28,16 @@ static const struct weight_name model_weights[] = {
 static const struct weight_name layer_weights[] = {
     { W_mixer_norm, "backbone.layers.%d.norm.weight", NULL, 0 },
     { W_mamba_in, MIXER "in_proj.weight", NULL, 0 },
-    { W_mamba_in_bias, MIXER "in_proj.bias", NULL, WEIGHT_QKV_BIAS },
+    { W_mamba_in_bias, MIXER "in_proj.bias", NULL, 0, AT(qkv_bias) },
     { W_mamba_conv, MIXER "conv1d.weight", NULL, 0 },
-    { W_mamba_conv_bias, MIXER "conv1d.bias", NULL, WEIGHT_OUT_BIAS },
+    { W_mamba_conv_bias, MIXER "conv1d.bias", NULL, 0, AT(out_bias) },
     { W_mamba_x, MIXER "x_proj.weight", NULL, 0 },
     { W_mamba_dt, MIXER "dt_proj.weight", NULL, 0 },
     { W_mamba_dt_bias, MIXER "dt_proj.bias", NULL, 0 },
     { W_mamba_a_log, MIXER "A_log", NULL, 0 },
     { W_mamba_d, MIXER "D", NULL, 0 },
     { W_mamba_out, MIXER "out_proj.weight", NULL, 0 },
-    { W_mamba_out_bias, MIXER "out_proj.bias", NULL, WEIGHT_QKV_BIAS },
+    { W_mamba_out_bias, MIXER "out_proj.bias", NULL, 0, AT(qkv_bias) },
 };
 
 static int finish(struct arch *a, const struct config *c, struct hearth_error *err)
