@@ -5,6 +5,7 @@
 
 #include "base/half.h"
 #include "kernels/product.h"
+#include "quant/mxfp4/mxfp4_dot.h"
 #include "quant/plain/plain_dot.h"
 #include "quant/q4_0/q4_0_dot.h"
 #include "quant/q4_k/q4_k_dot.h"
@@ -67,6 +68,7 @@ static const struct {
     { DTYPE_Q4_K, q4_k_kernel_product, q4_k_kernel_product_bf16, q4_k_kernel_product_i8, NULL, q4_k_kernel_unpack, q4_k_kernel_dot, NULL },
     { DTYPE_Q5_K, q5_k_kernel_product, q5_k_kernel_product_bf16, q5_k_kernel_product_i8, NULL, q5_k_kernel_unpack, q5_k_kernel_dot, NULL },
     { DTYPE_Q6_K, q6_k_kernel_product, q6_k_kernel_product_bf16, q6_k_kernel_product_i8, NULL, q6_k_kernel_unpack, q6_k_kernel_dot, NULL },
+    { DTYPE_MXFP4, mxfp4_kernel_product, mxfp4_kernel_product_bf16, NULL, NULL, mxfp4_kernel_unpack, mxfp4_kernel_dot, NULL },
 };
 
 static void template_fill(struct kernels *k)

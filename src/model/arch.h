@@ -64,8 +64,12 @@ struct arch {
     int32_t            n_expert, n_expert_used;
     int32_t            expert_ff_width;  /* of one expert; 0: ff_width */
     int32_t            n_shared_expert;  /* experts every token passes, as one of this many times the width */
+    int32_t            shared_ff_width;  /* of the shared expert when it is another; 0: n_shared_expert times an expert's */
     int32_t            dense_layers;     /* first layers that have no experts */
+    const uint8_t     *dense_list;       /* [layers] 1: this layer has no experts; NULL: dense_layers says it all */
+    float              glu_limit, glu_alpha; /* gpt-oss: the gated product is op_clamped_glu; limit 0: it is not */
     int32_t            expert_groups, expert_groups_used; /* experts are chosen among the best groups; 0: among all */
+    bool               expert_group_best; /* a group counts as much as its best expert; else as its two best */
     bool               expert_sigmoid;   /* scores are sigmoids; else a softmax */
     bool               expert_normalize; /* weights of the chosen experts are divided by their sum */
     float              expert_scale;     /* of the weights; 0: 1 */
@@ -110,6 +114,11 @@ struct arch {
     int32_t            bos, eos, start, pad;     /* -1: none */
     int32_t            ends[8], n_ends;          /* tokens that end a text */
 };
+
+static inline bool arch_has_experts(const struct arch *a, int layer)
+{
+    return a->n_expert > 0 && layer >= a->dense_layers && !(a->dense_list && a->dense_list[layer]);
+}
 
 /* Tokens that a query of this layer sees; 0: all. */
 static inline int32_t arch_window(const struct arch *a, int layer)

@@ -75,7 +75,8 @@ static int bind_layers(struct model *m, struct weight_loader *l, struct layer *l
 static int bind_weights(struct model *m, struct hearth_error *err)
 {
     const struct family *f = m->family;
-    struct weight_loader l = { .c = m->file, .arch = &m->arch, .prefix = f->prefix, .arena = &m->arena, .backend = m->backend };
+    struct weight_loader l = { .c = m->file, .arch = &m->arch, .prefix = f->prefix, .arena = &m->arena, .backend = m->backend,
+                               .owned = &m->owned };
     l.gguf = container_kv(m->file, "general.architecture") != NULL;
     l.vectors_room = m->vectors_bytes = vector_room(m->file);
     l.vectors = m->vectors = m->backend->alloc(m->backend, l.vectors_room);
@@ -242,7 +243,7 @@ static void fill_layer(const struct model *m, struct layer *l, int i, bool decod
     const struct arch *a = &m->arch;
     l->index = i;
     l->mixer = a->mixer;
-    l->ffn = a->ffn == FFN_EXPERTS && i < a->dense_layers ? FFN_GATED : a->ffn;
+    l->ffn = a->ffn == FFN_EXPERTS && !arch_has_experts(a, i) ? FFN_GATED : a->ffn;
     if (!decoder) l->group = -1;
     l->cross_layer = decoder && m->cross_group >= 0 ? i : -1;
     l->window = arch_window(a, i);
@@ -283,6 +284,7 @@ void model_close(struct model *m)
 {
     if (!m) return;
     if (m->vectors) m->backend->release(m->backend, m->vectors, m->vectors_bytes);
+    for (struct owned *o = m->owned; o; o = o->next) m->backend->release(m->backend, o->data, o->bytes);
     for (int i = 0; i < m->n_derived; i++) m->backend->release(m->backend, m->derived[i]->data, (uint64_t)tensor_bytes(m->derived[i]));
     arena_free(&m->arena);
     container_close(m->file);

@@ -40,6 +40,7 @@ struct model {
     int64_t              parameters, bytes;
     struct backend      *backend;
     struct arena         arena;
+    struct owned        *owned;   /* weights that had to be laid out anew */
     char                *vectors; /* backend memory */
     uint64_t             vectors_bytes;
 };

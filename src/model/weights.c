@@ -3,8 +3,10 @@
 
 #include <stdio.h>
 
+#include "quant/mxfp4/mxfp4.h"
+
 enum weight_dim { DIM_ONE, DIM_VOCAB, DIM_POSITIONS, DIM_EMBED, DIM_WIDTH, DIM_QNORM, DIM_KNORM, DIM_QUERY, DIM_KEY, DIM_VALUE, DIM_HEADOUT, DIM_HEADS, DIM_BUCKETS,
-                  DIM_FF, DIM_EXPERTS, DIM_EXPERT_FF, DIM_EXPERT_WIDTH, DIM_SHARED_FF, DIM_RNN, DIM_ROPE, DIM_QRANK, DIM_KVRANK, DIM_NOPE,
+                  DIM_FF, DIM_EXPERTS, DIM_EXPERT_FF, DIM_EXPERT_FF2, DIM_EXPERT_WIDTH, DIM_SHARED_FF, DIM_RNN, DIM_ROPE, DIM_QRANK, DIM_KVRANK, DIM_NOPE,
                   DIM_LATENTQ, DIM_LATENTKV, DIM_LATENTKVB, DIM_LATENTOUT, DIM_HEAD_KVRANK, DIM_HEAD_VALUE, DIM_MAMBA_IN, DIM_MAMBA_X,
                   DIM_KERNEL, DIM_DTRANK, DIM_NSTATE, DIM_PATCH, DIM_LABELS, DIM_COUNT };
 
@@ -18,7 +20,8 @@ static const struct {
     [DIM_KEY] = { .name = "kv heads * key width" }, [DIM_VALUE] = { .name = "kv heads * value width" },
     [DIM_HEADOUT] = { .name = "heads * value width" }, [DIM_HEADS] = { .name = "heads" }, [DIM_BUCKETS] = { .name = "buckets" },
     [DIM_FF] = { .name = "feed-forward width" }, [DIM_EXPERTS] = { .name = "experts" },
-    [DIM_EXPERT_FF] = { "width of an expert", DIM_EXPERTS }, [DIM_EXPERT_WIDTH] = { "width", DIM_EXPERTS },
+    [DIM_EXPERT_FF] = { "width of an expert", DIM_EXPERTS }, [DIM_EXPERT_FF2] = { "twice the width of an expert", DIM_EXPERTS },
+    [DIM_EXPERT_WIDTH] = { "width", DIM_EXPERTS },
     [DIM_SHARED_FF] = { .name = "width of the shared experts" }, [DIM_RNN] = { .name = "recurrent width" },
     [DIM_ROPE] = { .name = "half the rotary part" }, [DIM_QRANK] = { .name = "q_lora_rank" },
     [DIM_KVRANK] = { .name = "kv_lora_rank" }, [DIM_NOPE] = { .name = "key width without rotary part" },
@@ -53,7 +56,8 @@ static int64_t dim_of(const struct arch *a, enum weight_dim d)
         [DIM_QUERY] = (int64_t)a->n_head * a->key_width, [DIM_KEY] = (int64_t)a->n_kv * a->key_width,
         [DIM_VALUE] = (int64_t)a->n_kv * a->value_width, [DIM_HEADOUT] = (int64_t)a->n_head * a->value_width, [DIM_HEADS] = a->n_head,
         [DIM_BUCKETS] = a->buckets, [DIM_FF] = a->ff_width, [DIM_EXPERTS] = a->n_expert, [DIM_EXPERT_WIDTH] = a->width,
-        [DIM_EXPERT_FF] = expert_ff, [DIM_SHARED_FF] = (int64_t)a->n_shared_expert * expert_ff, [DIM_RNN] = a->rnn_width, [DIM_ROPE] = a->rope.part / 2,
+        [DIM_EXPERT_FF] = expert_ff, [DIM_EXPERT_FF2] = 2 * expert_ff,
+        [DIM_SHARED_FF] = a->shared_ff_width ? a->shared_ff_width : (int64_t)a->n_shared_expert * expert_ff, [DIM_RNN] = a->rnn_width, [DIM_ROPE] = a->rope.part / 2,
         [DIM_QRANK] = a->q_rank, [DIM_KVRANK] = a->kv_rank, [DIM_NOPE] = a->nope_width, [DIM_LATENTKV] = (int64_t)a->kv_rank + a->rope.part,
         [DIM_LATENTQ] = a->n_head * ((int64_t)a->nope_width + a->rope.part), [DIM_LATENTKVB] = a->n_head * ((int64_t)a->nope_width + a->latent_value_width),
         [DIM_LATENTOUT] = (int64_t)a->n_head * a->latent_value_width, [DIM_HEAD_KVRANK] = a->kv_rank, [DIM_HEAD_VALUE] = a->latent_value_width,
@@ -107,6 +111,10 @@ static int check_matrix(const struct file_tensor *f, int64_t rows, int64_t colum
     if (columns == 1) { /* a vector may be stored as [heads, width of a head] */
         dim[0] = n = 1;
         for (int i = 0; i < f->rank; i++) dim[0] *= f->dim[i];
+    } else if (rows == 1) {
+        dim[0] = 1;
+        dim[1] = f->rank ? f->dim[f->rank - 1] : 0;
+        n = 2;
     } else {
         for (int i = 0; i < f->rank; i++) /* sizes of 1 between or before the two do not count ([channels, 1, kernel]) */
             if (f->dim[i] != 1 || f->rank <= 2) dim[n++] = f->dim[i];
@@ -196,24 +204,65 @@ static void count_weight(struct weight_loader *l, const struct tensor *t)
     l->bytes += tensor_bytes(t);
 }
 
-/* Experts or heads: one stacked tensor [n, rows, columns], or a tensor each. */
-static int bind_stack(struct weight_loader *l, const char *name, enum weight_id id, int layer, bool optional, struct tensor **out, struct hearth_error *err)
+static void *own(struct weight_loader *l, uint64_t bytes, struct hearth_error *err)
 {
-    const enum weight_dim stack = weight_dims[weight_table[id].rows].stack;
-    const int64_t n = dim_of(l->arch, stack), rows = dim_of(l->arch, weight_table[id].rows), columns = dim_of(l->arch, weight_table[id].columns);
+    struct owned *o = arena_array(l->arena, 1, sizeof *o);
+    void *data = o ? l->backend->alloc(l->backend, bytes) : NULL;
+    if (!data) {
+        fail_memory(err, bytes, "weights laid out anew");
+        return NULL;
+    }
+    *o = (struct owned){ *l->owned, data, bytes };
+    *l->owned = o;
+    return data;
+}
+
+/* gpt-oss: blocks u8 [n, rows, columns / 32, 16] and their scales u8 [n, rows, columns / 32] become blocks as GGUF has them. */
+static int bind_mxfp4(struct weight_loader *l, const struct file_tensor *blocks, const struct file_tensor *scales, int64_t n, int64_t rows,
+                      int64_t columns, struct tensor *t, void **slab, struct hearth_error *err)
+{
+    const uint64_t want = (uint64_t)(n * rows * (columns / MXFP4_BLOCK));
+    if (columns % MXFP4_BLOCK || blocks->type != DTYPE_U8 || scales->type != DTYPE_U8 || blocks->n_bytes != want * MXFP4_BLOCK / 2 || scales->n_bytes != want)
+        return fail(err, HEARTH_E_FORMAT, "tensor %.*s has %llu bytes and its scales %llu, but the configuration makes it [%lld, %lld, %lld]",
+                    STR_ARG(blocks->name), (unsigned long long)blocks->n_bytes, (unsigned long long)scales->n_bytes, (long long)n, (long long)rows, (long long)columns);
+    struct mxfp4 *out = own(l, want * sizeof *out, err);
+    struct mxfp4 piece[64];
+    if (!out) return HEARTH_E_MEMORY;
+    for (uint64_t i = 0; i < want; i += 64) {
+        const uint64_t count = want - i < 64 ? want - i : 64;
+        for (uint64_t k = 0; k < count; k++)
+            mxfp4_from_pairs(&piece[k], (const uint8_t *)blocks->data + (i + k) * (MXFP4_BLOCK / 2), ((const uint8_t *)scales->data)[i + k]);
+        l->backend->write(l->backend, out + i, piece, count * sizeof *piece);
+    }
+    tensor_shape(t, DTYPE_MXFP4, 3, (int64_t[]){ n, rows, columns });
+    for (int64_t e = 0; e < n; e++) slab[e] = (char *)out + e * t->stride[0];
+    return 0;
+}
+
+/* The pair of tensors that MXFP4 is kept in; both NULL when the file has the weight itself. */
+static void find_mxfp4(struct weight_loader *l, const struct weight_name *w, const char *name, int layer, const struct file_tensor *pair[2])
+{
+    static const char *const endings[] = { "_blocks", "_scales" };
+    char both[256], text[256];
+    pair[0] = pair[1] = NULL;
+    for (int i = 0; i < 2 && !l->gguf && (w->flags & WEIGHT_MXFP4); i++) {
+        snprintf(both, sizeof both, "%s%s", name, endings[i]);
+        pair[i] = find_tensor(l, both, layer, 0, text);
+    }
+}
+
+/* Matrices of one type and shape, a file tensor each, or stacked in one. */
+static int bind_pieces(struct weight_loader *l, const struct weight_name *w, const char *name, const struct file_tensor *first, int layer, int64_t n,
+                       int64_t rows, int64_t columns, struct tensor *t, void **slab, struct hearth_error *err)
+{
+    const bool stacked = first->rank == 3, in_major = !l->gguf && (w->flags & WEIGHT_IN_MAJOR);
     char text[256];
-    const struct file_tensor *first = find_tensor(l, name, layer, 0, text);
-    if (!first && optional) return 0;
-    if (!first) return fail(err, HEARTH_E_FORMAT, "the model lacks tensor %s", text);
-    struct tensor *t = new_tensor(l, id, layer);
-    void **slab = arena_array(l->arena, (uint64_t)n, sizeof *slab);
-    if (!t || !slab) return fail_memory(err, (uint64_t)n * sizeof *slab, "experts");
-    const bool stacked = first->rank == 3;
     struct file_tensor part = *first;
+    struct tensor one = { 0 };
     if (stacked) {
         if (first->dim[0] != (uint64_t)n)
             return fail(err, HEARTH_E_FORMAT, "tensor %.*s has %llu %s, the configuration %lld", STR_ARG(first->name), (unsigned long long)first->dim[0],
-                        weight_dims[stack].name, (long long)n);
+                        weight_dims[weight_dims[weight_table[w->id].rows].stack].name, (long long)n);
         part.rank = 2;
         part.dim[0] = first->dim[1];
         part.dim[1] = first->dim[2];
@@ -222,13 +271,34 @@ static int bind_stack(struct weight_loader *l, const char *name, enum weight_id 
         const struct file_tensor *f = stacked ? &part : find_tensor(l, name, layer, (int)e, text);
         if (!f) return fail(err, HEARTH_E_FORMAT, "the model lacks tensor %s", text);
         if (f->type != first->type) return fail(err, HEARTH_E_UNSUPPORTED, "tensor %s has another type than expert 0", text);
-        struct tensor one = { 0 };
-        int status = check_matrix(f, rows, columns, weight_dims[weight_table[id].rows].name, err);
-        if (!status) status = make_matrix(&one, f, &(struct part){ .rows = rows, .groups = 1 }, columns, false, err);
+        int status = check_matrix(f, in_major ? columns : rows, in_major ? rows : columns, weight_dims[weight_table[w->id].rows].name, err);
+        if (!status) status = make_matrix(&one, f, &(struct part){ .rows = rows, .groups = 1 }, columns, in_major, err);
         if (status) return status;
-        slab[e] = stacked ? (char *)one.data + e * rows * one.stride[0] : one.data;
+        slab[e] = stacked ? (char *)one.data + e * tensor_bytes(&one) : one.data;
     }
     tensor_shape(t, first->type, 3, (int64_t[]){ n, rows, columns });
+    memcpy(t->stride + 1, one.stride, 2 * sizeof *one.stride);
+    return 0;
+}
+
+/* Experts or heads: one stacked tensor [n, rows, columns], or a tensor each. */
+static int bind_stack(struct weight_loader *l, const struct weight_name *w, const char *name, int layer, struct tensor **out, struct hearth_error *err)
+{
+    const enum weight_dim stack = weight_dims[weight_table[w->id].rows].stack;
+    const int64_t n = dim_of(l->arch, stack), rows = dim_of(l->arch, weight_table[w->id].rows), columns = dim_of(l->arch, weight_table[w->id].columns);
+    char text[256];
+    const struct file_tensor *pair[2], *first = NULL;
+    find_mxfp4(l, w, name, layer, pair);
+    const bool mxfp4 = pair[0] && pair[1];
+    if (!mxfp4) first = find_tensor(l, name, layer, 0, text);
+    if (!mxfp4 && !first && (w->flags & WEIGHT_OPTIONAL)) return 0;
+    if (!mxfp4 && !first) return fail(err, HEARTH_E_FORMAT, "the model lacks tensor %s", text);
+    struct tensor *t = new_tensor(l, w->id, layer);
+    void **slab = arena_array(l->arena, (uint64_t)n, sizeof *slab);
+    if (!t || !slab) return fail_memory(err, (uint64_t)n * sizeof *slab, "experts");
+    int status = mxfp4 ? bind_mxfp4(l, pair[0], pair[1], n, rows, columns, t, slab, err)
+                       : bind_pieces(l, w, name, first, layer, n, rows, columns, t, slab, err);
+    if (status) return status;
     t->slab = slab;
     count_weight(l, t);
     *out = t;
@@ -238,7 +308,7 @@ static int bind_stack(struct weight_loader *l, const char *name, enum weight_id 
 /* Small matrices that ops want as f32: tables of biases, convolution kernels, decays. */
 static bool is_table(enum weight_id id)
 {
-    return weight_table[id].rows == DIM_BUCKETS || weight_table[id].columns == DIM_KERNEL || weight_table[id].columns == DIM_NSTATE;
+    return weight_table[id].rows == DIM_BUCKETS || (weight_table[id].rows == DIM_EXPERTS && weight_dims[weight_table[id].columns].stack) || weight_table[id].columns == DIM_KERNEL || weight_table[id].columns == DIM_NSTATE;
 }
 
 static int bind_part(struct weight_loader *l, const struct weight_name *w, const struct file_tensor *f, const struct part *p, int layer, struct tensor **out, struct hearth_error *err)
@@ -284,7 +354,7 @@ static int bind_heads(struct weight_loader *l, const struct weight_name *w, cons
 /* Whether the configuration says this weight exists: 1 yes, 0 no. */
 static bool is_wanted(const struct arch *a, const struct weight_name *w, int layer)
 {
-    const bool dense = a->n_expert == 0 || layer < a->dense_layers;
+    const bool dense = !arch_has_experts(a, layer);
     const unsigned flags = w->flags;
     if (w->when && !*(const bool *)((const char *)a + w->when)) return false;
     if ((flags & WEIGHT_QK_NORM) && a->qk_norm == QK_NORM_NONE) return false;
@@ -332,7 +402,7 @@ int weights_bind(struct weight_loader *l, const struct weight_name *names, int n
         if (name && is_wanted(l->arch, &names[i], layer)) {
             struct tensor **field = (struct tensor **)((char *)fields + weight_table[names[i].id].offset);
             if (weight_dims[weight_table[names[i].id].rows].stack)
-                status = bind_stack(l, name, names[i].id, layer, names[i].flags & WEIGHT_OPTIONAL, field, err);
+                status = bind_stack(l, &names[i], name, layer, field, err);
             else if (strstr(name, "%e"))
                 status = bind_heads(l, &names[i], name, layer, field, err);
             else

@@ -53,6 +53,15 @@ struct weight_name {
 #define WEIGHT_NO_QRANK 1024u
 #define WEIGHT_GATED    128u /* only when the feed-forward part is gated */
 
+#define WEIGHT_MXFP4    32768u /* Hugging Face file: NAME_blocks and NAME_scales instead of NAME, when those are there */
+
+/* Backend memory of a tensor that could not stay as the file has it. */
+struct owned {
+    struct owned *next;
+    void         *data;
+    uint64_t      bytes;
+};
+
 struct weight_loader {
     const struct container *c;
     const struct arch      *arch;
@@ -60,6 +69,7 @@ struct weight_loader {
     const char             *prefix;  /* Hugging Face names may lack it ("transformer."); NULL: none */
     struct arena           *arena;   /* tensors and slabs */
     struct backend         *backend; /* f32 vectors live in its memory */
+    struct owned          **owned;
     char                   *vectors; /* [vectors_room], filled from the front */
     uint64_t                vectors_used, vectors_room;
     uint8_t                *taken;   /* [c->n_tensor]: bound to a field */

@@ -233,6 +233,31 @@ void softcap_run(const struct op_record *r, const struct ragged *g, int64_t begi
     }
 }
 
+struct tensor *op_clamped_glu_(struct tape *t, struct tensor *gate, struct tensor *up, float limit, float alpha)
+{
+    if (t->status) return gate;
+    if (gate->type != DTYPE_F32 || up->type != DTYPE_F32 || !tensor_same_shape(gate, up)) return op_shapes(t, "clamped_glu", gate, up);
+    struct op_record *r = op_make(t, OP_CLAMPED_GLU, gate, up, NULL, gate->rank, gate->dim);
+    if (r) memcpy(r->p.f, (float[]){ limit, alpha }, 2 * sizeof(float));
+    return op_end(t, r);
+}
+
+void clamped_glu_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    (void)g;
+    const struct tensor *gate = r->in[0], *up = r->in[1];
+    const int64_t n = tensor_width(r->out[0]), dg = gate->stride[gate->rank - 1] / (int64_t)sizeof(float), du = up->stride[up->rank - 1] / (int64_t)sizeof(float);
+    const float limit = r->p.f[0], alpha = r->p.f[1];
+    for (int64_t i = begin; i < end; i++) {
+        float *restrict y = ROW(r->out[0], i);
+        const float *a = ROW(gate, i), *b = ROW(up, i);
+        for (int64_t c = 0; c < n; c++) {
+            const float x = a[c * dg] > limit ? limit : a[c * dg], u = b[c * du];
+            y[c] = x / (1.0f + vexpf(-alpha * x)) * ((u > limit ? limit : u < -limit ? -limit : u) + 1.0f);
+        }
+    }
+}
+
 struct tensor *op_mix_(struct tape *t, struct tensor *a, struct tensor *b, struct tensor *w)
 {
     if (t->status) return a;

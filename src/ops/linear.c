@@ -92,13 +92,16 @@ void heads_run(const struct op_record *r, const struct ragged *g, int64_t begin,
             ROW(r->out[0], u)[i] = (float)dot_reference(w, tensor_row(w, u % w->dim[0] * w->dim[1] + i), ROW(r->in[1], u));
 }
 
-struct tensor *op_experts_(struct tape *t, struct tensor *w, struct tensor *x, struct tensor *ids)
+struct tensor *op_experts_(struct tape *t, struct tensor *w, struct tensor *x, struct tensor *ids, struct tensor *bias)
 {
     if (t->status) return x;
     if (!is_weight(w) || w->rank != 3 || !op_is_f32(x) || tensor_width(w) != tensor_width(x)) return op_shapes(t, "experts", w, x);
     if (ids->type != DTYPE_I32 || ids->rank != 2 || ids->dim[0] != x->dim[0] || (x->rank == 3 && x->dim[1] != ids->dim[1]))
         return op_shapes(t, "experts", x, ids);
-    return tape_name(op_end(t, op_make(t, OP_EXPERTS, w, x, ids, 3, (int64_t[]){ ids->dim[0], ids->dim[1], w->dim[1] })), w->name, w->index);
+    if (bias && (!op_is_f32(bias) || bias->rank != 2 || bias->dim[0] != w->dim[0] || bias->dim[1] != w->dim[1])) return op_shapes(t, "experts", w, bias);
+    struct op_record *r = op_make(t, OP_EXPERTS, w, x, ids, 3, (int64_t[]){ ids->dim[0], ids->dim[1], w->dim[1] });
+    if (r) r->in[3] = bias;
+    return tape_name(op_end(t, r), w->name, w->index);
 }
 
 int64_t experts_units(const struct op_record *r, const struct ragged *g)
@@ -115,7 +118,8 @@ void experts_run(const struct op_record *r, const struct ragged *g, int64_t begi
     for (int64_t p = 0; p < pairs; p++) {
         const int32_t expert = ((const int32_t *)r->in[2]->data)[p];
         for (int64_t i = begin; i < end; i++)
-            ROW(r->out[0], p)[i] = (float)dot_reference(w, tensor_row(w, expert * w->dim[1] + i), ROW(x, p / per_row));
+            ROW(r->out[0], p)[i] = (float)dot_reference(w, tensor_row(w, expert * w->dim[1] + i), ROW(x, p / per_row)) +
+                                   (r->in[3] ? ROW(r->in[3], expert)[i] : 0.0f);
     }
 }
 

@@ -41,11 +41,12 @@ const char *activation_name(enum activation a);
  * linear: w [out, in] (or [a, b, in] with out = a * b; or input-major: a view with strides swapped), x [n, in],
  *         bias f32 [out] -> [n, out] = x w^T + bias, named as the weight.
  * heads:  w [n_head, out, in], x [n, n_head, in] -> [n, n_head, out]: each head has its own matrix.
- * experts: w [n_expert, out, in], x [n, in] or [n, k, in], ids i32 [n, k] -> [n, k, out]; rows by chosen expert. */
+ * experts: w [n_expert, out, in], x [n, in] or [n, k, in], ids i32 [n, k], bias f32 [n_expert, out] -> [n, k, out]; rows by
+ *          chosen expert. */
 struct tensor *op_embed_(struct tape *t, struct tensor *table, struct tensor *ids);
 struct tensor *op_linear_(struct tape *t, struct tensor *w, struct tensor *x, struct tensor *bias);
 struct tensor *op_heads_(struct tape *t, struct tensor *w, struct tensor *x);
-struct tensor *op_experts_(struct tape *t, struct tensor *w, struct tensor *x, struct tensor *ids);
+struct tensor *op_experts_(struct tape *t, struct tensor *w, struct tensor *x, struct tensor *ids, struct tensor *bias);
 
 /* patches.c
  * patches: picture f32 [channels, height, width] -> [n, channels * side * side]: squares of `side` from left to right, top to
@@ -62,6 +63,7 @@ struct route {
     float          scale;         /* of the weights, last */
     struct tensor *bias;          /* f32 [n_expert], added for choosing only; NULL: none */
     int            groups, group_k; /* choose among the group_k groups whose two best sum highest; groups <= 1: among all */
+    bool           group_best;      /* ... whose best is highest */
 };
 struct tensor *op_route_(struct tape *t, struct tensor *logits, const struct route *how, struct tensor **ids);
 struct tensor *op_combine_(struct tape *t, struct tensor *x, struct tensor *weights);
@@ -69,11 +71,13 @@ struct tensor *op_combine_(struct tape *t, struct tensor *x, struct tensor *weig
 /* elementwise.c (rank and shape of a kept)
  * add: a + b, b of the same shape or [width]. mul: a * b likewise. scale: a * factor.
  * clamp: held in low .. high. softcap: cap * tanh(a / cap). concat: a and b side by side along the last dim.
+ * clamped_glu: g sigmoid(alpha g) (u + 1), g the gate held below limit, u `up` held in -limit .. limit (OpenAI 2025); both may be views.
  * mix: a * w + b * (1 - w), w f32 [width]. activate: fn(a), times b when given (gated). rows: x[index[i]] , index i32 [n]. */
 struct tensor *op_add_(struct tape *t, struct tensor *a, struct tensor *b);
 struct tensor *op_mul_(struct tape *t, struct tensor *a, struct tensor *b);
 struct tensor *op_scale_(struct tape *t, struct tensor *a, float factor);
 struct tensor *op_clamp_(struct tape *t, struct tensor *a, float low, float high);
+struct tensor *op_clamped_glu_(struct tape *t, struct tensor *gate, struct tensor *up, float limit, float alpha);
 struct tensor *op_softcap_(struct tape *t, struct tensor *a, float cap);
 struct tensor *op_mix_(struct tape *t, struct tensor *a, struct tensor *b, struct tensor *w);
 struct tensor *op_activate_(struct tape *t, enum activation fn, struct tensor *a, struct tensor *b);
@@ -162,6 +166,7 @@ int gradient_record(struct tape *t, struct tensor *loss, struct tensor *seed, st
 #define op_scale(t, ...)       op_scale_(TAPE_HERE(t), __VA_ARGS__)
 #define op_clamp(t, ...)       op_clamp_(TAPE_HERE(t), __VA_ARGS__)
 #define op_softcap(t, ...)     op_softcap_(TAPE_HERE(t), __VA_ARGS__)
+#define op_clamped_glu(t, ...) op_clamped_glu_(TAPE_HERE(t), __VA_ARGS__)
 #define op_waves(t, ...)       op_waves_(TAPE_HERE(t), __VA_ARGS__)
 #define op_mix(t, ...)         op_mix_(TAPE_HERE(t), __VA_ARGS__)
 #define op_activate(t, ...)    op_activate_(TAPE_HERE(t), __VA_ARGS__)

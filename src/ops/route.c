@@ -20,7 +20,7 @@ struct tensor *op_route_(struct tape *t, struct tensor *logits, const struct rou
     struct op_record *r = op_make(t, OP_ROUTE, logits, how->bias, NULL, 2, dim);
     if (!r) return logits;
     r->out[1] = *ids;
-    memcpy(r->p.i, (int32_t[]){ how->k, how->normalize, how->sigmoid, groups, how->group_k }, 5 * sizeof(int32_t));
+    memcpy(r->p.i, (int32_t[]){ how->k, how->normalize, how->sigmoid, groups, how->group_k, how->group_best }, 6 * sizeof(int32_t));
     r->p.f[0] = how->scale;
     return op_end(t, r);
 }
@@ -54,16 +54,16 @@ static void choose_largest(const float *value, int64_t n, int k, int32_t *ids)
     }
 }
 
-/* Experts outside the best groups are out of the choice (DeepSeek-AI 2024). */
-static void drop_groups(float *choice, int64_t n, int groups, int keep)
+/* Experts outside the best groups are out of the choice (DeepSeek-AI 2024); `counted` experts speak for a group. */
+static void drop_groups(float *choice, int64_t n, int groups, int keep, int counted)
 {
     float best[ROUTE_MAX];
     int32_t kept[ROUTE_MAX];
     const int64_t size = n / groups;
     for (int g = 0; g < groups; g++) {
         int32_t two[2] = { 0, 0 };
-        choose_largest(choice + g * size, size, size > 1 ? 2 : 1, two);
-        best[g] = choice[g * size + two[0]] + (size > 1 ? choice[g * size + two[1]] : 0.0f);
+        choose_largest(choice + g * size, size, counted, two);
+        best[g] = choice[g * size + two[0]] + (counted > 1 ? choice[g * size + two[1]] : 0.0f);
     }
     choose_largest(best, groups, keep, kept);
     for (int g = 0; g < groups; g++) {
@@ -85,7 +85,7 @@ void route_run(const struct op_record *r, const struct ragged *g, int64_t begin,
         double sum = 0.0;
         score_experts(ROW(r->in[0], i), n, r->p.i[2], score);
         for (int64_t e = 0; e < n; e++) choice[e] = score[e] + (bias ? bias[e] : 0.0f);
-        if (r->p.i[3] > 1) drop_groups(choice, n, r->p.i[3], r->p.i[4]);
+        if (r->p.i[3] > 1) drop_groups(choice, n, r->p.i[3], r->p.i[4], r->p.i[5] || n == r->p.i[3] ? 1 : 2);
         choose_largest(choice, n, k, ids);
         for (int s = 0; s < k; s++) sum += (double)(weights[s] = score[ids[s]]);
         for (int s = 0; s < k; s++) weights[s] = (float)((double)weights[s] / (r->p.i[1] ? sum : 1.0)) * r->p.f[0];

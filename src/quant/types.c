@@ -2,6 +2,7 @@
 #include "quant/types.h"
 
 #include "base/mem.h"
+#include "quant/mxfp4/mxfp4.h"
 #include "quant/plain/plain.h"
 #include "quant/q4_0/q4_0.h"
 #include "quant/q4_k/q4_k.h"

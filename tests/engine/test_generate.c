@@ -40,11 +40,13 @@ static void run(hearth_session *s, hearth_request *r, size_t n)
 static const char *const families[] = {
     "text/deepseek_v3",
     "text/gpt2",
+    "text/gpt_oss",
     "text/llama-dynamic",
     "text/llama2-gqa",
     "text/mamba",
     "text/mistral-swa",
     "text/mixtral",
+    "text/qwen2_moe-sparse",
     "text/rwkv4",
     "text/t5",
 };

@@ -5,6 +5,7 @@
 
 #include "base/half.h"
 #include "base/rng.h"
+#include "quant/mxfp4/mxfp4.h"
 #include "quant/k_scales.h"
 #include "quant/types.h"
 
@@ -129,7 +130,7 @@ static void test_row_bytes(void **state)
 
 /* ---- unpack */
 
-static const char *const weight_types[] = { "F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K" };
+static const char *const weight_types[] = { "F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K", "MXFP4" };
 
 static void test_unpack(void **state)
 {
@@ -155,6 +156,23 @@ static void test_unpack_unaligned(void **state)
         memcpy(copy + 1, packed(weight_types[i]), bytes);
         type_of(type)->unpack(got, copy + 1, WIDTH);
         assert_same_bits(weight_types[i], got, unpacked(weight_types[i]), WIDTH);
+    }
+}
+
+/* gpt-oss keeps its values two by two. */
+static void test_mxfp4_pairs(void **state)
+{
+    (void)state;
+    struct mxfp4 b;
+    uint8_t pairs[MXFP4_BLOCK / 2];
+    float got[MXFP4_BLOCK];
+    static const float values[] = { 0, 0.5f, 1, 1.5f, 2, 3, 4, 6 };
+    for (int i = 0; i < MXFP4_BLOCK / 2; i++) pairs[i] = (uint8_t)(i | (15 - i) << 4);
+    mxfp4_from_pairs(&b, pairs, 128);
+    mxfp4_unpack(got, &b, MXFP4_BLOCK);
+    for (int i = 0; i < MXFP4_BLOCK; i++) {
+        const int code = i % 2 ? 15 - i / 2 : i / 2;
+        assert_true(got[i] == 2 * (code & 8 ? -values[code & 7] : values[code & 7]));
     }
 }
 
@@ -198,7 +216,7 @@ static double relative_error(const float *got, const float *want, size_t n)
 static void test_pack_error(void **state)
 {
     (void)state;
-    static const enum dtype types[] = { DTYPE_Q4_K, DTYPE_Q5_K, DTYPE_Q6_K };
+    static const enum dtype types[] = { DTYPE_Q4_K, DTYPE_Q5_K, DTYPE_Q6_K, DTYPE_MXFP4 };
     char bytes[VALUES];
     float got[VALUES];
     for (size_t i = 0; i < COUNT(types); i++) {
@@ -286,7 +304,7 @@ int main(void)
         cmocka_unit_test(test_row_bytes),
         cmocka_unit_test(test_unpack),
         cmocka_unit_test(test_unpack_unaligned),
-        cmocka_unit_test(test_f64),
+        cmocka_unit_test(test_mxfp4_pairs), cmocka_unit_test(test_f64),
         cmocka_unit_test(test_pack_bytes),
         cmocka_unit_test(test_pack_error),
         cmocka_unit_test(test_pack_edges),

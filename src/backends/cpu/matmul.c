@@ -20,7 +20,7 @@ struct matmul {
 
 static bool is_in_major(const struct tensor *w)
 {
-    return w->rank == 2 && w->dim[1] > 1 && w->stride[1] != type_of(w->type)->block_bytes;
+    return (w->rank == 2 || w->slab) && tensor_width(w) > 1 && w->stride[w->rank - 1] != type_of(w->type)->block_bytes;
 }
 
 /* Arithmetic int8 when the caller's choice, the type and the table have it. */
@@ -97,9 +97,9 @@ static void matmul_part(void *arg, int64_t begin, int64_t end, int thread)
         p.n_w = stop - i;
         p.y = m->y + i;
         p.scratch = cpu_own(m->b, thread);
-        p.w_stride = (size_t)w->stride[m->in_major ? 1 : w->rank - 2];
+        p.w_stride = (size_t)w->stride[m->in_major ? w->rank - 1 : w->rank - 2];
         if (m->base)
-            p.w = m->base + i * (int64_t)p.w_stride;
+            p.w = m->base + i * w->stride[w->rank - 2];
         else
             p.w = m->in_major ? (const char *)w->data + i * w->stride[0] : tensor_row(w, i);
         m->kernel(&p);
@@ -163,6 +163,7 @@ void cpu_experts_run(struct cpu_backend *b, const struct op_record *r, const str
         if (!n) continue;
         struct matmul m;
         matmul_begin(&m, b, w, gathered, k, n, memory);
+        m.bias = r->in[3] ? (const float *)tensor_row(r->in[3], e) : NULL;
         m.base = w->slab ? w->slab[e] : (const char *)w->data + e * w->stride[0];
         m.y = out;
         m.part.y_stride = n_w;

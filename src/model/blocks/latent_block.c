@@ -29,5 +29,5 @@ struct tensor *latent_mixer(struct tape *t, const struct model *m, const struct 
         .q = tape_reshape(t, q, 2, (int64_t[]){ n, heads * (rank + part) }), .group = l->group, .group_layer = l->group_layer,
         .n_head = a->n_head, .n_kv = 1, .window = l->window, .scale = l->attn_scale, .causal = true });
     y = op_heads(t, w->latent_v_b, tape_reshape(t, y, 3, (int64_t[]){ n, heads, rank })); /* [n, heads, value] */
-    return op_linear(t, w->latent_out, tape_reshape(t, y, 2, (int64_t[]){ n, heads * a->latent_value_width }), NULL);
+    return op_linear(t, w->latent_out, tape_reshape(t, y, 2, (int64_t[]){ n, heads * a->latent_value_width }), w->latent_out_bias);
 }

@@ -1,8 +1,9 @@
-/* DeepSeek V3 and R1: latent attention, experts in groups with shared ones, first layers dense. DeepSeek-AI 2024. */
+/* DeepSeek V2, V3 and R1: latent attention, experts in groups with shared ones, first layers dense. DeepSeek-AI 2024. */
 #include "model/family.h"
 #include "model/rope.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #define AT(field) offsetof(struct arch, field)
 
@@ -17,6 +18,7 @@ static const struct config_key keys[] = {
     { "hidden_act", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
     { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
     { "attention_bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 },
+    { "attention_bias", NULL, CONFIG_BOOL, AT(out_bias), 0, 0, 0 },
     { "q_lora_rank", "attention.q_lora_rank", CONFIG_INT, AT(q_rank), 1, 1 << 16, 0 },
     { "kv_lora_rank", "attention.kv_lora_rank", CONFIG_INT, AT(kv_rank), 1, 1 << 16, CONFIG_REQUIRED },
     { "qk_nope_head_dim", NULL, CONFIG_INT, AT(nope_width), 1, 1024, CONFIG_HF_REQUIRED },
@@ -30,8 +32,13 @@ static const struct config_key keys[] = {
     { "first_k_dense_replace", "leading_dense_block_count", CONFIG_INT, AT(dense_layers), 0, 1024, 0 },
     { "n_group", "expert_group_count", CONFIG_INT, AT(expert_groups), 0, 4096, 0 },
     { "topk_group", "expert_group_used_count", CONFIG_INT, AT(expert_groups_used), 0, 4096, 0 },
-    { "norm_topk_prob", "expert_weights_norm", CONFIG_BOOL, AT(expert_normalize), 0, 0, 0 },
+    { NULL, "expert_weights_norm", CONFIG_BOOL, AT(expert_normalize), 0, 0, 0 },
     { "routed_scaling_factor", "expert_weights_scale", CONFIG_FLOAT, AT(expert_scale), 1e-6, 1e6, 0 },
+    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+};
+
+static const struct config_key v3_keys[] = {
+    { "norm_topk_prob", NULL, CONFIG_BOOL, AT(expert_normalize), 0, 0, 0 },
     { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
 };
 
@@ -40,7 +47,16 @@ static const struct config_guard guards[] = {
     { "scoring_func", NULL, "sigmoid" },
     { "topk_method", NULL, "noaux_tc" },
     { "moe_layer_freq", NULL, "1" },
-    { NULL, "expert_gating_func", "2" }, /* sigmoid */
+    { NULL, "attention.temperature_scale", NULL },
+    { NULL, NULL, NULL },
+};
+
+static const struct config_guard v2_guards[] = {
+    { "quantization_config.quant_method", NULL, NULL },
+    { "scoring_func", NULL, "softmax" },
+    { "norm_topk_prob", NULL, "false" }, /* DeepSeek's own code would divide and not scale, others scale and not divide */
+    { "moe_layer_freq", NULL, "1" },
+    { "mlp_bias", NULL, "false" },
     { NULL, NULL, NULL },
 };
 
@@ -65,12 +81,13 @@ static const struct weight_name layer_weights[] = {
     { W_latent_k_b, NULL, "blk.%d.attn_k_b.weight", 0 },
     { W_latent_v_b, NULL, "blk.%d.attn_v_b.weight", 0 },
     { W_latent_out, LAYER "self_attn.o_proj.weight", "blk.%d.attn_output.weight", 0 },
+    { W_latent_out_bias, LAYER "self_attn.o_proj.bias", NULL, 0, AT(out_bias) },
     { W_ffn_norm, LAYER "post_attention_layernorm.weight", "blk.%d.ffn_norm.weight", 0 },
     { W_ffn_gate, LAYER "mlp.gate_proj.weight", "blk.%d.ffn_gate.weight", WEIGHT_DENSE },
     { W_ffn_up, LAYER "mlp.up_proj.weight", "blk.%d.ffn_up.weight", WEIGHT_DENSE },
     { W_ffn_down, LAYER "mlp.down_proj.weight", "blk.%d.ffn_down.weight", WEIGHT_DENSE },
     { W_router, LAYER "mlp.gate.weight", "blk.%d.ffn_gate_inp.weight", WEIGHT_EXPERTS },
-    { W_router_bias, LAYER "mlp.gate.e_score_correction_bias", "blk.%d.exp_probs_b.bias", WEIGHT_EXPERTS },
+    { W_router_bias, LAYER "mlp.gate.e_score_correction_bias", "blk.%d.exp_probs_b.bias", WEIGHT_EXPERTS, AT(expert_sigmoid) },
     { W_expert_gate, LAYER "mlp.experts.%e.gate_proj.weight", "blk.%d.ffn_gate_exps.weight", WEIGHT_EXPERTS },
     { W_expert_up, LAYER "mlp.experts.%e.up_proj.weight", "blk.%d.ffn_up_exps.weight", WEIGHT_EXPERTS },
     { W_expert_down, LAYER "mlp.experts.%e.down_proj.weight", "blk.%d.ffn_down_exps.weight", WEIGHT_EXPERTS },
@@ -79,17 +96,21 @@ static const struct weight_name layer_weights[] = {
     { W_shared_down, LAYER "mlp.shared_experts.down_proj.weight", "blk.%d.ffn_down_shexp.weight", WEIGHT_EXPERTS | WEIGHT_SHARED },
 };
 
-static int finish(struct arch *a, const struct config *c, struct hearth_error *err)
+static int finish_shape(struct arch *a, const struct config *c, struct hearth_error *err)
 {
     const int part = a->rope.part;
+    const struct kv *q_rank = container_kv(c->c, "q_lora_rank");
+    if (q_rank && q_rank->type == KV_NULL) a->q_rank = 0; /* null: queries are not compressed; absent: the class's 1536 */
+    if (c->gguf && !config_find(c, NULL, "attention.q_lora_rank")) a->q_rank = 0;
     if (c->gguf) a->nope_width = a->key_width - part;
     if (a->nope_width < 1) return fail(err, HEARTH_E_FORMAT, "keys of %d values have no room beside a rotary part of %d", a->key_width, part);
     if (a->expert_groups > 1 && a->n_expert % a->expert_groups) return fail(err, HEARTH_E_FORMAT, "%d experts do not fall into %d groups", a->n_expert, a->expert_groups);
     a->key_width = part; /* for the rotary keys of the configuration: frequencies are those of a head as wide as the part */
-    a->rope.interleaved = true;
-    int status = config_bool(c, "rope_interleave", NULL, true, &a->rope.interleaved, err);
-    if (!status) status = config_rope(c, a, err);
+    int status = config_rope(c, a, err);
+    double log_multiplier;
+    if (!status) status = config_number(c, NULL, "rope.scaling.yarn_log_multiplier", 0, &log_multiplier, err);
     if (status) return status;
+    if (c->gguf) a->rope.mscale = a->rope.mscale_all_dim = 10 * log_multiplier; /* the converter multiplies by 0.1 */
     a->attn_scale = 1.0f / sqrtf((float)(a->nope_width + part));
     if (a->rope.kind != ROPE_DEFAULT && a->rope.mscale_all_dim != 0.0) {
         const double m = a->rope.factor <= 1.0 ? 1.0 : 0.1 * a->rope.mscale_all_dim * log(a->rope.factor) + 1.0;
@@ -100,6 +121,42 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
     a->key_width = a->kv_rank + part;
     a->value_width = a->kv_rank;
     return 0;
+}
+
+/* What V2's files leave out is another value than V3's. */
+static void finish_gguf_v2(struct arch *a, const struct config *c)
+{
+    a->expert_group_best = true;
+    if (!config_find(c, NULL, "expert_weights_norm")) a->expert_normalize = false;
+    if (!config_find(c, NULL, "expert_weights_scale")) a->expert_scale = 1.0f;
+    if (!config_find(c, NULL, "expert_group_count")) a->expert_groups = a->expert_groups_used = 0;
+}
+
+/* GGUF has one architecture for all: those of V3 have a bias for choosing, with sigmoids, those of V2 have not. */
+static int finish_v3(struct arch *a, const struct config *c, struct hearth_error *err)
+{
+    char name[64];
+    double gating;
+    int status = config_bool(c, "rope_interleave", NULL, true, &a->rope.interleaved, err);
+    if (!status) status = config_read(c, v3_keys, a, err);
+    snprintf(name, sizeof name, "blk.%d.exp_probs_b.bias", a->dense_layers);
+    if (!status && c->gguf) a->expert_sigmoid = container_tensor(c->c, name) != NULL;
+    if (!status) status = config_number(c, NULL, "expert_gating_func", a->expert_sigmoid ? 2 : 1, &gating, err);
+    if (status) return status;
+    if (c->gguf && gating != (a->expert_sigmoid ? 2 : 1))
+        return fail(err, HEARTH_E_UNSUPPORTED, "the model's expert_gating_func is %g, but it has %s bias for choosing experts", gating, a->expert_sigmoid ? "a" : "no");
+    if (c->gguf && !a->expert_sigmoid) finish_gguf_v2(a, c);
+    return finish_shape(a, c, err);
+}
+
+static int finish_v2(struct arch *a, const struct config *c, struct hearth_error *err)
+{
+    const struct kv *method = config_find(c, "topk_method", NULL);
+    if (!method || (method->type == KV_STRING && str_is(method->s, "greedy")))
+        a->expert_groups = a->expert_groups_used = 0;
+    else if (method->type != KV_STRING || !str_is(method->s, "group_limited_greedy"))
+        return fail(err, HEARTH_E_UNSUPPORTED, "the model's topk_method is neither greedy nor group_limited_greedy");
+    return finish_shape(a, c, err);
 }
 
 static struct tensor *view(struct arena *arena, const struct tensor *of, const char *name, int64_t offset, const int64_t *dim, const int64_t *stride)
@@ -127,13 +184,24 @@ static int derive(const struct arch *a, struct layer_weights *w, struct arena *a
     return w->latent_k_b && w->latent_v_b ? 0 : fail_memory(err, sizeof *b, "a tensor");
 }
 
+#define DEEPSEEK_AXES                                                                                                              \
+    .task = HEARTH_TASK_LM, .mixer = MIXER_LATENT, .ffn = FFN_EXPERTS, .act = ACT_SILU, .norm = NORM_RMS, .norm_eps = 1e-6f,          \
+    .latent_eps = 1e-6f, .position = POSITION_ROTARY, .rope.theta = 10000, .rope.interleaved = true, .q_rank = 1536, .start = -1, .pad = -1
+
 const struct family family_deepseek_v3 = {
-    .name = "deepseek_v3", .models = "DeepSeek V3, DeepSeek R1",
+    .name = "deepseek_v3", .models = "DeepSeek V3, DeepSeek R1, and from GGUF DeepSeek V2",
     .hf_types = (const char *const[]){ "deepseek_v3", NULL }, .gguf_archs = (const char *const[]){ "deepseek2", NULL },
     .heads = (const char *const[]){ "DeepseekV3ForCausalLM", NULL },
-    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_LATENT, .ffn = FFN_EXPERTS, .act = ACT_SILU, .norm = NORM_RMS, .norm_eps = 1e-6f, .latent_eps = 1e-6f,
-                 .position = POSITION_ROTARY, .rope.theta = 10000, .context = 4096, .expert_sigmoid = true, .expert_normalize = true, .expert_scale = 2.5f,
-                 .n_shared_expert = 1, .dense_layers = 3, .expert_groups = 8, .expert_groups_used = 4, .bos = 0, .eos = 1, .start = -1, .pad = -1 },
-    .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .finish = finish, .derive = derive,
+    .initial = { DEEPSEEK_AXES, .context = 4096, .expert_sigmoid = true, .expert_normalize = true, .expert_scale = 2.5f,
+                 .n_shared_expert = 1, .dense_layers = 3, .expert_groups = 8, .expert_groups_used = 4, .bos = 0, .eos = 1 },
+    .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .finish = finish_v3, .derive = derive,
+    .harmless = (const char *const[]){ "rotary_emb.inv_freq", NULL },
+};
+
+const struct family family_deepseek_v2 = {
+    .name = "deepseek_v2", .models = "DeepSeek V2, V2-Lite, V2.5, DeepSeek-Coder-V2",
+    .hf_types = (const char *const[]){ "deepseek_v2", NULL }, .heads = (const char *const[]){ "DeepseekV2ForCausalLM", NULL },
+    .initial = { DEEPSEEK_AXES, .context = 2048, .n_shared_expert = 2, .expert_group_best = true, .bos = 1, .eos = 2 },
+    .keys = keys, .guards = v2_guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .finish = finish_v2, .derive = derive,
     .harmless = (const char *const[]){ "rotary_emb.inv_freq", NULL },
 };
