@@ -99,6 +99,17 @@ HEARTH_API int hearth_encode(const hearth_tokenizer *t, const char *text, size_t
 HEARTH_API int hearth_decode(const hearth_tokenizer *t, const int32_t *ids, size_t n, char **text, size_t *n_bytes, hearth_error *err);
 HEARTH_API void hearth_free(void *p);
 
+/* The prompt that asks for the text between a prefix and a suffix, and the tokens that end it. Models of code have tokens of
+ * their own for this; HEARTH_E_UNSUPPORTED: this one has none. ids is allocated. */
+typedef struct hearth_infill {
+    int32_t *ids;
+    size_t   n_ids;
+    int32_t  ends[8];
+    size_t   n_ends;
+} hearth_infill;
+HEARTH_API int hearth_encode_infill(const hearth_tokenizer *t, const char *prefix, size_t n_prefix, const char *suffix, size_t n_suffix,
+                                    hearth_infill *out, hearth_error *err);
+
 /* ---- sampling */
 
 typedef struct hearth_sampling hearth_sampling;
@@ -166,6 +177,8 @@ typedef struct hearth_request {
     int                    ignore_end;   /* do not stop at end tokens */
     const char *const     *stop;         /* strings that end the text, not printed */
     size_t                 n_stop;
+    const int32_t         *ends;     /* tokens that end the text, beside the model's own */
+    size_t                 n_ends;
     const volatile int    *cancel;       /* polled between ops; non-zero stops this request (all of them with it); NULL: never */
     /* filled in */
     enum hearth_finish     finish;

@@ -72,7 +72,7 @@ struct settings {
     hearth_sampling   *sampling;
     struct string_list stop, logit_bias;
     const char        *file, *ids, *decoder_ids, *output, *sampler_order, *cpu_mask;
-    bool               raw, greedy, once, no_echo, ignore_end, no_special, jsonl, pieces;
+    bool               raw, infill, greedy, once, no_echo, ignore_end, no_special, jsonl, pieces;
     int64_t            seed, max_tokens, parallel, tokens, prompt_tokens, repeat;
     double             limit;
 };

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/rng.h"
 #include "cli/cli.h"
@@ -22,12 +23,15 @@ const char cmd_run_about[] =
     "      the prompt from standard input, the text into a file\n"
     "  hearth run models/tale \"The moon\" --parallel 3 --stop .\n"
     "      three sentences side by side\n"
+    "  hearth run starcoder2-3b --infill \"def add(a, b):\\n    return \" \"\\nprint(add(1, 2))\"\n"
+    "      what stands between two texts (models of code that were taught it); @FILE reads one from FILE\n"
     "\n"
     "The prompt is PROMPT, or the file given by --file, or standard input when that is no terminal\n"
     "(one newline at its end does not count); without any of them \"Once upon a time\".\n";
 
 const struct option cmd_run_options[] = {
     OPT_STRING("file", 'f', file, "FILE", "take the prompt from FILE; - is standard input"),
+    OPT_FLAG("infill", 0, infill, "write what stands between PREFIX and SUFFIX; \\n and \\t count as in C, @FILE is read from FILE"),
     OPT_INT("max-tokens", 'n', max_tokens, 0, 0, INT32_MAX, "write at most N tokens; 0 goes on until the context is full"),
     OPT_LIST("stop", stop, "TEXT", "end before TEXT would be written; may be given again"),
     OPT_INT("parallel", 'p', parallel, 1, 1, 1024, "write N texts from the prompt side by side"),
@@ -67,6 +71,8 @@ struct run {
     struct buf             *texts;    /* [n] what was generated so far */
     struct id_list          ids;      /* the prompt; afterwards with the text, for going on */
     struct str              prompt;   /* its text, shown before the first word that is written */
+    struct str              suffix;   /* what follows the text when infilling */
+    hearth_infill           infill;
     bool                    begun;    /* something was shown */
     hearth_timing           timing;
     uint64_t                seed;
@@ -139,6 +145,7 @@ static void run_close(struct run *r)
     mem_free(r->requests);
     mem_free(r->texts);
     id_list_free(&r->ids);
+    hearth_free(r->infill.ids);
     hearth_session_free(r->session);
     hearth_model_close(r->model);
 }
@@ -158,23 +165,32 @@ static int run_label(const struct run *r, size_t i, struct hearth_error *err)
     return status;
 }
 
+static int run_dim(const struct run *r, struct str text, struct hearth_error *err)
+{
+    const bool colour = r->s->terminal.colour_out;
+    int status = colour ? output_bytes("\033[2m", 4, err) : 0;
+    if (!status) status = output_text(&r->s->terminal, text, err);
+    return !status && colour ? output_bytes("\033[22m", 5, err) : status;
+}
+
 /* What stands before text i: a label where there are several, and the prompt, dim. */
 static int run_begin(struct run *r, size_t i, struct hearth_error *err)
 {
     int status = r->n > 1 ? run_label(r, i, err) : 0;
     r->begun = true;
-    if (status || r->s->no_echo || r->info.task != HEARTH_TASK_LM) return status;
-    const bool colour = r->s->terminal.colour_out;
-    if (colour) status = output_bytes("\033[2m", 4, err);
-    if (!status) status = output_text(&r->s->terminal, r->prompt, err);
-    if (!status && colour) status = output_bytes("\033[22m", 5, err);
-    return status;
+    if (status || r->s->no_echo || (r->info.task != HEARTH_TASK_LM && !r->suffix.n)) return status;
+    return run_dim(r, r->prompt, err);
 }
 
-/* A text ends in one newline. */
+/* A text ends in what follows it, if anything, and one newline. */
 static int run_newline(const struct run *r, size_t i, struct hearth_error *err)
 {
     const struct buf *b = &r->texts[i];
+    const struct str *last = &r->suffix;
+    if (last->n && !r->s->no_echo) {
+        int status = run_dim(r, *last, err);
+        return status || last->p[last->n - 1] == '\n' ? status : output_bytes("\n", 1, err);
+    }
     return b->n && b->p[b->n - 1] == '\n' ? 0 : output_bytes("\n", 1, err);
 }
 
@@ -280,6 +296,8 @@ static void run_requests(struct run *r, const volatile int *cancel)
             .ignore_end = s->ignore_end,
             .stop = s->stop.v,
             .n_stop = s->stop.n,
+            .ends = r->infill.ends,
+            .n_ends = r->infill.n_ends,
             .cancel = cancel,
         };
     }
@@ -355,6 +373,32 @@ static int run_further(struct run *r, struct hearth_error *err)
 
 /* ---- prompts */
 
+/* PREFIX or SUFFIX: a file's text, or the words with \n, \t and \\ as in C. */
+static int infill_word(const char *word, struct buf *out, struct hearth_error *err)
+{
+    static const char from[] = "nt\\", to[] = "\n\t\\";
+    if (word[0] == '@') return input_all(word + 1, out, err);
+    for (; *word; word++) {
+        const char *escape = word[0] == '\\' && word[1] ? strchr(from, word[1]) : NULL;
+        buf_char(out, escape ? to[escape - from] : *word);
+        word += escape != NULL;
+    }
+    return out->failed ? fail_memory(err, out->n, "the prompt") : 0;
+}
+
+static int run_infill(struct run *r, struct buf *prefix, struct buf *suffix, struct hearth_error *err)
+{
+    const struct settings *s = r->s;
+    if (s->words.n != 3) return fail(err, HEARTH_E_ARG, "--infill takes MODEL, PREFIX and SUFFIX; an empty one is \"\"");
+    int status = infill_word(s->words.v[1], prefix, err);
+    if (!status) status = infill_word(s->words.v[2], suffix, err);
+    if (status) return status;
+    r->suffix = buf_str(suffix);
+    status = hearth_encode_infill(r->tokenizer, prefix->n ? prefix->p : "", prefix->n, suffix->n ? suffix->p : "", suffix->n, &r->infill, err);
+    if (!status) status = id_list_put(&r->ids, r->infill.ids, r->infill.n_ids, err);
+    return status ? status : run_tell(r, buf_str(prefix), err);
+}
+
 /* Where the first prompt comes from, in this order. */
 static int run_first_prompt(const struct run *r, struct buf *out, struct hearth_error *err)
 {
@@ -404,18 +448,26 @@ static int run_talk(struct run *r, struct hearth_error *err)
 
 int cmd_run(const struct settings *s, struct hearth_error *err)
 {
-    if (s->file && s->words.n > 1) return fail(err, HEARTH_E_ARG, "give either PROMPT or --file, not both");
+    if (s->file && (s->words.n > 1 || s->infill)) return fail(err, HEARTH_E_ARG, "give either PROMPT or --file, not both");
     struct run r = { .s = s, .path = s->words.v[0], .info = { .size = sizeof r.info } };
-    struct buf prompt;
+    struct buf prompt, suffix;
+    if (s->words.n > 2 && !s->infill) return fail(err, HEARTH_E_ARG, "one PROMPT at a time; put \"\" around its words");
     buf_init(&prompt, INPUT_PROMPT_MAX);
-    r.talks = s->terminal.in && s->terminal.out && !s->json && !s->once;
+    buf_init(&suffix, INPUT_PROMPT_MAX);
+    r.talks = s->terminal.in && s->terminal.out && !s->json && !s->once && !s->infill;
     int status = run_open(&r, err);
+    if (!status && s->infill) {
+        status = run_infill(&r, &prompt, &suffix, err);
+        goto done;
+    }
     if (!status) status = run_first_prompt(&r, &prompt, err);
     if (!status && r.talks && !s->quiet) run_greet(&r);
     if (!status) status = run_text(&r, buf_str(&prompt), err);
     if (!status && r.talks) status = run_talk(&r, err);
+done:
     interrupt_unwatch(); /* not before: Ctrl-C pressed twice must not end a session */
     buf_free(&prompt);
+    buf_free(&suffix);
     run_close(&r);
     return status;
 }

@@ -1,6 +1,7 @@
 /* The public objects: models and tokenizers. */
 #include "backends/cpu/cpu_backend.h"
 #include "engine/session.h"
+#include "text/infill.h"
 
 int hearth_model_open(hearth_model **out, const char *path, const hearth_model_options *options, hearth_error *err)
 {
@@ -82,6 +83,20 @@ int hearth_encode(const hearth_tokenizer *t, const char *text, size_t n_bytes, i
     }
     *ids = v.id;
     *n = v.n;
+    return 0;
+}
+
+int hearth_encode_infill(const hearth_tokenizer *t, const char *prefix, size_t n_prefix, const char *suffix, size_t n_suffix, hearth_infill *out,
+                         hearth_error *err)
+{
+    struct infill in;
+    *out = (hearth_infill){ 0 };
+    int status = tokenizer_infill(tokenizer_of(t), (struct str){ prefix, n_prefix }, (struct str){ suffix, n_suffix }, &in, err);
+    if (status) return status;
+    out->ids = in.ids.id;
+    out->n_ids = in.ids.n;
+    out->n_ends = (size_t)in.n_ends;
+    memcpy(out->ends, in.ends, sizeof in.ends);
     return 0;
 }
 

@@ -147,8 +147,10 @@ static void finish_job(struct generation *g, struct job *j, enum hearth_finish w
     if (text.n) tell(g, j, -1, text);
 }
 
-static bool is_end(const struct arch *a, int32_t token)
+static bool is_end(const struct arch *a, const hearth_request *r, int32_t token)
 {
+    for (size_t i = 0; i < r->n_ends; i++)
+        if (r->ends[i] == token) return true;
     for (int i = 0; i < a->n_ends; i++)
         if (a->ends[i] == token) return true;
     return false;
@@ -162,7 +164,7 @@ static int take_token(struct generation *g, struct job *j, const float *logits, 
     if (!g->timing.generated_tokens) g->timing.first_token_seconds = (double)(clock_ns() - g->start) * 1e-9;
     g->timing.generated_tokens++;
     j->next = token;
-    if (!j->r->ignore_end && is_end(&g->s->model->m->arch, token)) {
+    if (!j->r->ignore_end && is_end(&g->s->model->m->arch, j->r, token)) {
         finish_job(g, j, HEARTH_FINISH_END);
         return 0;
     }
