@@ -23,8 +23,9 @@ enum { WIDTH = 4096, SOURCE_ROWS = 16, MANY = 126, RUNS = 7 };
 struct setup {
     char         *w;       /* MEMORY_BYTES */
     float        *x, *y;   /* [MANY, WIDTH], [MANY, rows] */
+    uint16_t     *xb;      /* [MANY, WIDTH] */
     char         *memory;
-    float        *scratch; /* in memory, aligned: product_scratch_bytes */
+    float        *scratch; /* in memory, aligned: PRODUCT_SCRATCH */
     void         *rounded; /* behind it: act_i8_bytes */
     struct act_i8 act;
 };
@@ -61,7 +62,7 @@ static void bench_type(struct setup *s, enum dtype type, const char *arith, prod
     weights_fill(s, type, row_bytes);
 
     const int64_t in_memory = (int64_t)(MEMORY_BYTES / row_bytes), in_cache = (int64_t)(CACHE_BYTES / row_bytes);
-    struct product p = { .w = s->w, .w_stride = row_bytes, .n_w = in_memory, .n_x = 1, .k = WIDTH, .x = s->x, .x_stride = WIDTH,
+    struct product p = { .w = s->w, .w_stride = row_bytes, .n_w = in_memory, .n_x = 1, .k = WIDTH, .x = s->x, .xb = s->xb, .x_stride = WIDTH,
                          .xq = &s->act, .y = s->y, .y_stride = in_memory, .scratch = s->scratch };
     const double one = (double)row_bytes * (double)in_memory / product_ns(product, &p, 1);
     p.n_w = p.y_stride = in_cache;
@@ -80,11 +81,12 @@ static int setup_make(struct setup *s)
     s->w = mem_array(MEMORY_BYTES, 1);
     s->x = mem_array(MANY * WIDTH, sizeof(float));
     s->y = mem_array(MEMORY_BYTES / WIDTH * 8, sizeof(float));
-    s->memory = mem_array(product_scratch_bytes(WIDTH) + act_i8_bytes(MANY, WIDTH, 32) + 64, 1);
-    if (!s->w || !s->x || !s->y || !s->memory) return -1;
+    s->xb = mem_array(MANY * WIDTH, sizeof(uint16_t));
+    s->memory = mem_array(PRODUCT_SCRATCH + act_i8_bytes(MANY, WIDTH, 32) + 64, 1);
+    if (!s->w || !s->x || !s->y || !s->xb || !s->memory) return -1;
     char *aligned = s->memory + 63 - ((uintptr_t)s->memory + 63) % 64;
     s->scratch = (float *)(void *)aligned;
-    s->rounded = aligned + product_scratch_bytes(WIDTH);
+    s->rounded = aligned + PRODUCT_SCRATCH;
     for (int i = 0; i < MANY * WIDTH; i++) s->x[i] = (float)(rng_unit(&rng) - 0.5);
     return 0;
 }
@@ -99,8 +101,10 @@ static void bench_features(struct setup *s, struct threads *one, uint64_t featur
     printf("\n%s: one core reads %.1f GB/s from memory, %.1f from its cache; multiplies and adds %.0f Gop/s in f32, %.0f in bytes\n",
            k.name, memory, cache, f32, i8);
     printf("%-5s %-5s %10s %7s %12s %15s %7s\n", "type", "arith", "1 row GB/s", "of mem", "cached GB/s", "many rows Gop/s", "of peak");
+    for (int row = 0; row < MANY; row++) k.round_bf16(s->xb + row * WIDTH, s->x + row * WIDTH, WIDTH);
     for (enum dtype t = 0; t < DTYPE_COUNT; t++) {
         bench_type(s, t, "f32", k.product_f32[t], memory, f32);
+        bench_type(s, t, "bf16", k.product_bf16[t], memory, f32);
         if (!k.product_i8[t]) continue;
         act_i8_place(&s->act, s->rounded, MANY, WIDTH, type_of(t)->act_block);
         for (int row = 0; row < MANY; row++) k.round_i8(&s->act, row, s->x + row * WIDTH);
@@ -135,6 +139,7 @@ int main(int argc, char **argv)
     mem_free(s.w);
     mem_free(s.x);
     mem_free(s.y);
+    mem_free(s.xb);
     mem_free(s.memory);
     return 0;
 }

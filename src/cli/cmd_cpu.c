@@ -5,8 +5,8 @@
 
 const char cmd_cpu_about[] =
     "Shows the processor's features that matter to hearth, those that may be used, and which kernels\n"
-    "serve each type of weights: in exact arithmetic (f32), with activations rounded to int8 (i8), and\n"
-    "for matrices that are stored input-major.\n"
+    "serve each type of weights: in exact arithmetic (f32), with weights and activations rounded to bf16,\n"
+    "with activations rounded to int8 (i8), and for matrices that are stored input-major.\n"
     "\n"
     "  hearth cpu\n"
     "  hearth cpu --cpu-mask avx2,fma,f16c\n"

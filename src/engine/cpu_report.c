@@ -28,11 +28,11 @@ static void cpu_text(struct report *r, uint64_t found, uint64_t mask, const stru
     for (int i = 0; i < kernel_set_count; i++) {
         if ((kernel_sets[i].needs & found & mask) == kernel_sets[i].needs) report_printf(r, " %s", kernel_sets[i].name);
     }
-    report_printf(r, "\n\n%-6s %-10s %-10s %s\n", "type", "f32", "i8", "input-major");
+    report_printf(r, "\n\n%-6s %-10s %-10s %-10s %s\n", "type", "f32", "bf16", "i8", "input-major");
     for (int t = 0; t < DTYPE_COUNT; t++) {
         if (!k->product_f32[t]) continue;
-        report_printf(r, "%-6s %-10s %-10s %s\n", type_table[t].name, k->set_f32[t], k->set_i8[t] ? k->set_i8[t] : "-",
-                      k->set_in_major[t] ? k->set_in_major[t] : "-");
+        report_printf(r, "%-6s %-10s %-10s %-10s %s\n", type_table[t].name, k->set_f32[t], k->set_bf16[t],
+                      k->set_i8[t] ? k->set_i8[t] : "-", k->set_in_major[t] ? k->set_in_major[t] : "-");
     }
 }
 
@@ -64,6 +64,8 @@ static void cpu_json(struct report *r, uint64_t found, uint64_t mask, const stru
         if (!k->product_f32[t]) continue;
         report_printf(r, "%s\n    \"%s\": { ", comma, type_table[t].name);
         name_json(r, "f32", k->set_f32[t]);
+        report_printf(r, ", ");
+        name_json(r, "bf16", k->set_bf16[t]);
         report_printf(r, ", ");
         name_json(r, "i8", k->set_i8[t]);
         report_printf(r, ", ");

@@ -127,6 +127,7 @@ static const struct set_peak {
     { "avx2", step_fma_256, step_bytes_256, 12 * 8, 12 * 32 },
     { "avxvnni", step_fma_256, step_vnni_256, 12 * 8, 12 * 32 },
     { "avx512", step_fma_512, step_vnni_512, 12 * 16, 12 * 64 },
+    { "avx512bf16", step_fma_512, step_vnni_512, 12 * 16, 12 * 64 },
 #endif
 };
 

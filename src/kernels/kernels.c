@@ -5,7 +5,7 @@
 
 #include "base/cpu.h"
 
-enum { PART_ALIGN = 64, PANEL_BYTES = 64 << 10 };
+enum { PART_ALIGN = 64 };
 
 static size_t part_bytes(int64_t n, size_t size)
 {
@@ -43,12 +43,6 @@ void act_i8_place(struct act_i8 *a, void *memory, int64_t n, int64_t k, int bloc
     a->block = block;
 }
 
-size_t product_scratch_bytes(int64_t k)
-{
-    const size_t floats = part_bytes(KERNEL_PANEL * k, sizeof(float));
-    return floats > PANEL_BYTES ? floats : PANEL_BYTES;
-}
-
 #define AVX2   (CPU_BIT(CPU_AVX2) | CPU_BIT(CPU_FMA) | CPU_BIT(CPU_F16C))
 #define AVX512 (AVX2 | CPU_BIT(CPU_AVX512F) | CPU_BIT(CPU_AVX512BW) | CPU_BIT(CPU_AVX512VL) | CPU_BIT(CPU_AVX512DQ) | CPU_BIT(CPU_AVX512VNNI))
 
@@ -58,6 +52,7 @@ const struct kernel_set kernel_sets[] = {
     { "avx2", AVX2, kernels_fill_avx2 },
     { "avxvnni", AVX2 | CPU_BIT(CPU_AVXVNNI), kernels_fill_avxvnni },
     { "avx512", AVX512, kernels_fill_avx512 },
+    { "avx512bf16", AVX512 | CPU_BIT(CPU_AVX512BF16), kernels_fill_avx512bf16 },
 #endif
 };
 const int kernel_set_count = sizeof kernel_sets / sizeof *kernel_sets;
@@ -80,6 +75,7 @@ void kernels_fill(struct kernels *k, uint64_t features)
         k->name = kernel_sets[i].name;
         note_set(k->set_f32, k->product_f32, before.product_f32, k->name);
         note_set(k->set_i8, k->product_i8, before.product_i8, k->name);
+        note_set(k->set_bf16, k->product_bf16, before.product_bf16, k->name);
         note_set(k->set_in_major, k->product_in_major, before.product_in_major, k->name);
     }
 }

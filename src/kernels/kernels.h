@@ -33,26 +33,30 @@ struct product {
     size_t               w_stride;
     int64_t              n_w, n_x, k;
     const float         *x;        /* [n_x, k], rows x_stride floats apart (arithmetic f32) */
-    int64_t              x_stride;
+    const uint16_t      *xb;       /* the same as bf16, zeros behind k up to a multiple of 32 (arithmetic bf16) */
+    int64_t              x_stride; /* of x or xb, in values */
     const struct act_i8 *xq;       /* the rounded rows xq_first .. + n_x (arithmetic int8) */
     int64_t              xq_first;
     float               *y;        /* [n_x, n_w], rows y_stride floats apart */
     int64_t              y_stride;
-    float               *scratch;  /* product_scratch_bytes(k), private to the thread, aligned to 64 bytes */
+    float               *scratch;  /* PRODUCT_SCRATCH bytes, private to the thread, aligned to 64 bytes */
 };
 
-#define KERNEL_PANEL 16 /* weight rows that scratch has room for when unpacked to floats */
+#define KERNEL_PANEL 16 /* weight rows that are unpacked together for many rows of activations */
 #define KERNEL_GRAIN 32 /* pieces of a product should be multiples of so many weight rows */
 
-size_t product_scratch_bytes(int64_t k); /* a multiple of 64 */
+#define PRODUCT_SCRATCH (288 << 10)
+
+/* Values of a row of xb: k up to whole steps. */
+static inline int64_t bf16_row(int64_t k) { return (k + 31) / 32 * 32; }
 
 typedef void product_fn(const struct product *p);
 
 struct kernels {
     const char *name; /* the strongest set that filled an entry */
-    const char *set_f32[DTYPE_COUNT], *set_i8[DTYPE_COUNT], *set_in_major[DTYPE_COUNT]; /* which set has filled which; NULL: none */
+    const char *set_f32[DTYPE_COUNT], *set_i8[DTYPE_COUNT], *set_bf16[DTYPE_COUNT], *set_in_major[DTYPE_COUNT]; /* which set has filled which; NULL: none */
     product_fn *product_f32[DTYPE_COUNT]; /* arithmetic f32; NULL: not a weight type */
-    product_fn *product_bf16[DTYPE_COUNT]; /* arithmetic bf16: x holds rounded values; F32, F16 and unpacked weights are rounded too */
+    product_fn *product_bf16[DTYPE_COUNT]; /* arithmetic bf16: weights are rounded to bf16 as well */
     product_fn *product_i8[DTYPE_COUNT];  /* arithmetic int8; NULL: the type has none, use f32 */
     /* Weights stored as [k, n_w] (input-major, as GPT-2 does): w points at column 0 of the slice, w_stride is bytes between
      * input rows. Sums run over c = 0 .. k-1 in order. F32, F16, BF16 only. */
@@ -60,7 +64,7 @@ struct kernels {
     void (*unpack[DTYPE_COUNT])(float *dst, const void *src, int64_t n);            /* dst [n] */
     float (*dot[DTYPE_COUNT])(const void *w, const float *x, int64_t n);            /* one stored row with f32 [n]; same bits as product_f32 */
     void (*axpy[DTYPE_COUNT])(float *y, float a, const void *x, int64_t n);         /* y[n] += a * x[n]; F32, F16, BF16, Q8_0 */
-    void (*round_bf16)(float *dst, const float *x, int64_t n);                       /* dst [n]: x to the nearest bf16 */
+    void (*round_bf16)(uint16_t *dst, const float *x, int64_t n);                    /* dst [bf16_row(n)]: x [n] to the nearest bf16 */
     void (*round_i8)(const struct act_i8 *a, int64_t row, const float *x);          /* x [k] into row `row` of a */
 };
 
@@ -80,5 +84,6 @@ void kernels_fill_ref(struct kernels *k);
 void kernels_fill_avx2(struct kernels *k);
 void kernels_fill_avxvnni(struct kernels *k);
 void kernels_fill_avx512(struct kernels *k);
+void kernels_fill_avx512bf16(struct kernels *k);
 
 #endif

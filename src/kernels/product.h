@@ -3,12 +3,15 @@
  *
  * Arithmetic f32: value c of a row goes to lane c % 16 of one sum, c upwards; at the end vf_sum adds the lanes. One row or
  * many, fused or through an unpacked panel: the order is the same, so the bits are.
- * Arithmetic bf16: the same sums, of weights and activations rounded to bf16 (values of 16 bits that are multiplied exactly).
+ * Arithmetic bf16: weights and activations are rounded to bf16, so that their products are exact in f32. Values 2 i and 2 i + 1 go
+ * to lane i % 16, i upwards, the odd one first, each sum rounded once; at the end vf_sum. An instruction set may take numbers
+ * below the normal f32 (2^-126) for zero, as the bf16 instruction of AVX-512 does; but for those all sets have the same bits.
  * Arithmetic int8: exact integers inside a block, then one float step a block, blocks upwards:
  *     y += scale_x * (d * sum of (sub-block scale * q_w * q_x) - dmin * sum of (sub-block min * sum of q_x)) */
 #ifndef KERNELS_PRODUCT_H
 #define KERNELS_PRODUCT_H
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "kernels/kernels.h"
@@ -27,8 +30,10 @@ typedef void unpack_block_fn(float *dst, const void *block);
 typedef vf load_fn(const void *p);
 
 enum {
-    CHUNK     = 256, /* values of a row that an unpacked panel keeps together; a multiple of every block */
-    X_GROUP   = 4,   /* activation rows whose sums are kept while a chunk of the panel is in the nearest cache */
+    CHUNK     = 256, /* values that are unpacked together; a multiple of every block */
+    STEP      = 64,  /* bytes that a panel's rows are multiplied by: 16 floats, 32 bf16 */
+    PANEL_ROW = CHUNK * 4, /* bytes of a row in a panel, so that all of the panel stays in the nearest cache */
+    X_GROUP   = 252, /* activation rows that a panel serves before it is unpacked again, their sums in the second cache */
     I8_GROUP  = 64,  /* activation rows that should stay in the second cache while all weight rows pass */
     I8_SUMS   = 4,   /* sums of a block taken together: 4 weight rows and one of activations, or the other way round */
     I8_FEW    = 3,   /* up to so many activation rows, weight rows pass I8_SUMS at a time */
@@ -40,7 +45,173 @@ static inline int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* ---- f32: sums over runs of unpacked values */
+/* ---- panels: weights unpacked for many rows of activations, in f32 and bf16 */
+
+/* What the kernels of f32 and bf16 keep in product.scratch. A panel's rows end with zeros up to a multiple of STEP. */
+struct panel_floats {
+    char w[KERNEL_PANEL][PANEL_ROW]; /* floats or bf16 */
+    vf   sum[X_GROUP][KERNEL_PANEL];
+};
+
+_Static_assert(sizeof(struct panel_floats) <= PRODUCT_SCRATCH, "scratch holds the panel of floats");
+
+/* Fills one row of a panel with n values of a row of weights. */
+typedef void fill_fn(char *dst, const void *src, int64_t n);
+
+/* sum + STEP bytes of weights times as many of activations */
+typedef vf multiply_fn(vf sum, const void *w, const void *x);
+
+/* A row of the panel: weights, activations, sums, and where finished ones go. */
+struct tile {
+    const char *w, *x;
+    int64_t     x_stride, bytes; /* bytes between rows of x; of a row of the panel */
+    vf         *sum;             /* [nx][KERNEL_PANEL] */
+    float      *y;               /* [nx, width], NULL: not finished */
+    int64_t     y_stride, width;
+    bool        first;           /* sums begin at zero */
+};
+
+INLINE void tile_finish(const struct tile *t, vf s[VEC_TILE_X][VEC_TILE_W], const int nx)
+{
+    UNROLL_8
+    for (int j = 0; j < nx; j++) {
+        float y[VEC_TILE_W], *to = t->y + j * t->y_stride;
+        vf_sums(y, s[j], VEC_TILE_W);
+        if (t->width >= VEC_TILE_W)
+            memcpy(to, y, sizeof y);
+        else
+            memcpy(to, y, (size_t)t->width * sizeof *y);
+    }
+}
+
+/* s[j][i] += w[i] * x[j] at `steps` steps from byte c on */
+INLINE void tile_steps(vf s[VEC_TILE_X][VEC_TILE_W], const char *w, const char *x, int64_t x_stride, multiply_fn *multiply, const int nx,
+                       const int steps)
+{
+    UNROLL_8
+    for (int step = 0; step < steps; step++) {
+        UNROLL_8
+        for (int j = 0; j < nx; j++) {
+            UNROLL_8
+            for (int i = 0; i < VEC_TILE_W; i++) s[j][i] = multiply(s[j][i], w + i * PANEL_ROW + step * STEP, x + j * x_stride + step * STEP);
+        }
+    }
+}
+
+/* VEC_TILE_W rows of weights with nx rows of activations: all sums stay in registers. Eight steps pass without a branch: one
+ * that ends a loop after 16 is not foreseen, and costs a quarter of the time. */
+INLINE void tile_add(const struct tile *t, multiply_fn *multiply, const int nx)
+{
+    vf s[VEC_TILE_X][VEC_TILE_W];
+    UNROLL_8
+    for (int j = 0; j < nx; j++) {
+        UNROLL_8
+        for (int i = 0; i < VEC_TILE_W; i++) s[j][i] = t->first ? vf_set(0) : t->sum[j * KERNEL_PANEL + i];
+    }
+    int64_t c = 0;
+    for (; c + 8 * STEP <= t->bytes; c += 8 * STEP) tile_steps(s, t->w + c, t->x + c, t->x_stride, multiply, nx, 8);
+    for (; c + STEP <= t->bytes; c += STEP) tile_steps(s, t->w + c, t->x + c, t->x_stride, multiply, nx, 1);
+    if (c < t->bytes) {
+        char tail[VEC_TILE_X][STEP] = { 0 };
+        for (int j = 0; j < nx; j++) memcpy(tail[j], t->x + j * t->x_stride + c, (size_t)(t->bytes - c));
+        tile_steps(s, t->w + c, tail[0], STEP, multiply, nx, 1);
+    }
+    if (t->y) {
+        tile_finish(t, s, nx);
+        return;
+    }
+    UNROLL_8
+    for (int j = 0; j < nx; j++) {
+        UNROLL_8
+        for (int i = 0; i < VEC_TILE_W; i++) t->sum[j * KERNEL_PANEL + i] = s[j][i];
+    }
+}
+
+/* A panel of `rows` weight rows from i with activation rows [first, end): of their values those from c on that the panel holds. */
+INLINE void panel_add(const struct product *p, struct panel_floats *m, int64_t i, int64_t first, int64_t end, int64_t c, int size,
+                      multiply_fn *multiply)
+{
+    const int64_t rows = least(KERNEL_PANEL, p->n_w - i), n = least(PANEL_ROW / size, p->k - c);
+    struct tile t = { .x_stride = p->x_stride * size, .bytes = n * size, .y_stride = p->y_stride, .first = c == 0 };
+    const char *x = size == 4 ? (const char *)p->x : (const char *)p->xb;
+    for (int64_t j = first; j < end;) {
+        const int nx = j + VEC_TILE_X <= end ? VEC_TILE_X : 1;
+        t.x = x + (j * p->x_stride + c) * size;
+        for (int64_t r = 0; r < rows; r += VEC_TILE_W) {
+            t.w = m->w[r];
+            t.sum = &m->sum[j - first][r];
+            t.y = c + n == p->k ? p->y + j * p->y_stride + i + r : NULL;
+            t.width = rows - r;
+            if (nx == VEC_TILE_X)
+                tile_add(&t, multiply, VEC_TILE_X);
+            else
+                tile_add(&t, multiply, 1);
+        }
+        j += nx;
+    }
+}
+
+typedef void unpack_fn(float *dst, const void *src, int64_t n);
+
+/* y[r] = row r of w with x, r < rows <= VEC_DOT_ROWS. Rows together hide the latency of each row's own sum. */
+typedef void dots_fn(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const int rows);
+
+/* panel_add of an arithmetic */
+typedef void panel_fn(const struct product *p, struct panel_floats *m, int64_t i, int64_t first, int64_t end, int64_t c);
+
+/* The product of a type whose values come `block` at a time in block_bytes bytes, in panels whose values have `size` bytes. */
+INLINE void product_panels(const struct product *p, int block, int block_bytes, int size, fill_fn *fill, panel_fn *add)
+{
+    struct panel_floats *m = (struct panel_floats *)(void *)p->scratch;
+    for (int64_t first = 0; first < p->n_x; first += X_GROUP) {
+        const int64_t end = least(first + X_GROUP, p->n_x);
+        for (int64_t i = 0; i < p->n_w; i += KERNEL_PANEL) {
+            for (int64_t c = 0; c < p->k; c += PANEL_ROW / size) {
+                const char *w = (const char *)p->w + (size_t)i * p->w_stride + c / block * block_bytes;
+                for (int64_t r = 0; r < least(KERNEL_PANEL, p->n_w - i); r++) {
+                    fill(m->w[r], w + (size_t)r * p->w_stride, least(PANEL_ROW / size, p->k - c));
+                }
+                add(p, m, i, first, end, c);
+            }
+        }
+    }
+}
+
+/* One row of activations. */
+INLINE void product_one(const struct product *p, const void *x, dots_fn *dots)
+{
+    const char *w = p->w;
+    int64_t i = 0;
+    for (; i + VEC_DOT_ROWS <= p->n_w; i += VEC_DOT_ROWS) dots(p->y + i, w + (size_t)i * p->w_stride, p->w_stride, x, p->k, VEC_DOT_ROWS);
+    for (; i < p->n_w; i++) dots(p->y + i, w + (size_t)i * p->w_stride, p->w_stride, x, p->k, 1);
+}
+
+/* ---- f32 */
+
+INLINE vf multiply_f32(vf sum, const void *w, const void *x)
+{
+    return vf_mul_add(sum, vf_load(w), vf_load(x));
+}
+
+static __attribute__((noinline)) void panel_f32(const struct product *p, struct panel_floats *m, int64_t i, int64_t first, int64_t end, int64_t c)
+{
+    panel_add(p, m, i, first, end, c, sizeof(float), multiply_f32);
+}
+
+/* Zeros behind n values of `size` bytes, up to a whole STEP. */
+INLINE void step_end(char *row, int64_t n, int size)
+{
+    const int64_t over = n * size % STEP;
+    if (over) memset(row + n * size, 0, (size_t)(STEP - over));
+}
+
+INLINE void product_f32(const struct product *p, int block, int block_bytes, fill_fn *fill, dots_fn *dots)
+{
+    if (p->n_x == 1)
+        product_one(p, p->x, dots);
+    else
+        product_panels(p, block, block_bytes, sizeof(float), fill, panel_f32);
+}
 
 /* The last n < 16 values of a run, zeros behind them. */
 INLINE vf vf_load_tail(const float *p, int64_t n)
@@ -50,136 +221,45 @@ INLINE vf vf_load_tail(const float *p, int64_t n)
     return vf_load(v);
 }
 
-/* sum[j][i] += w[i] * x[j] for nw <= VEC_TILE_W rows of weights, nx <= VEC_TILE_X rows of activations, n values each. */
-INLINE void tile_add(vf *sum, int64_t sum_stride, const float *w, int64_t w_stride, const float *x, int64_t x_stride, int64_t n,
-                     const int nw, const int nx)
+/* ---- bf16; the activations are rounded already, and end with zeros up to a whole STEP */
+
+INLINE vf multiply_bf16(vf sum, const void *w, const void *x)
 {
-    vf s[VEC_TILE_X][VEC_TILE_W];
-    for (int j = 0; j < nx; j++) {
-        for (int i = 0; i < nw; i++) s[j][i] = sum[j * sum_stride + i];
-    }
-    int64_t c = 0;
-    for (; c + 16 <= n; c += 16) {
-        for (int j = 0; j < nx; j++) {
-            const vf xv = vf_load(x + j * x_stride + c);
-            for (int i = 0; i < nw; i++) s[j][i] = vf_mul_add(s[j][i], vf_load(w + i * w_stride + c), xv);
-        }
-    }
-    if (c < n) {
-        for (int j = 0; j < nx; j++) {
-            const vf xv = vf_load_tail(x + j * x_stride + c, n - c);
-            for (int i = 0; i < nw; i++) s[j][i] = vf_mul_add(s[j][i], vf_load_tail(w + i * w_stride + c, n - c), xv);
-        }
-    }
-    for (int j = 0; j < nx; j++) {
-        for (int i = 0; i < nw; i++) sum[j * sum_stride + i] = s[j][i];
-    }
+    return vf_dot_pairs(sum, vp_load(w), vp_load(x));
 }
 
-/* All weight rows of a panel with nx activation rows. */
-INLINE void tiles_add(vf *sum, const float *w, int64_t rows, const float *x, int64_t x_stride, int64_t n, const int nx)
+static __attribute__((noinline)) void panel_bf16(const struct product *p, struct panel_floats *m, int64_t i, int64_t first, int64_t end, int64_t c)
+{
+    panel_add(p, m, i, first, end, c, sizeof(uint16_t), multiply_bf16);
+}
+
+INLINE void round_bf16(uint16_t *dst, const float *x, int64_t n)
 {
     int64_t i = 0;
-    for (; i + VEC_TILE_W <= rows; i += VEC_TILE_W) {
-        tile_add(sum + i, KERNEL_PANEL, w + i * n, n, x, x_stride, n, VEC_TILE_W, nx);
-    }
-    for (; i < rows; i++) tile_add(sum + i, KERNEL_PANEL, w + i * n, n, x, x_stride, n, 1, nx);
-}
-
-/* y rows j .. j + nx - 1, columns i .. i + rows - 1, from a panel laid out as [k / CHUNK][rows][CHUNK]. A row of the panel is
- * not `k` apart from the next: rows a power of two apart would compete for the same places in the cache. */
-static void panel_product(const struct product *p, int64_t i, int64_t rows, int64_t j, int64_t nx)
-{
-    vf sum[X_GROUP][KERNEL_PANEL];
-    for (int64_t r = 0; r < nx; r++) {
-        for (int64_t s = 0; s < rows; s++) sum[r][s] = vf_set(0);
-    }
-    for (int64_t c = 0; c < p->k; c += CHUNK) {
-        const int64_t n = least(CHUNK, p->k - c);
-        const float *w = p->scratch + c * KERNEL_PANEL, *x = p->x + j * p->x_stride + c;
-        int64_t r = 0;
-        for (; r + VEC_TILE_X <= nx; r += VEC_TILE_X) tiles_add(sum[r], w, rows, x + r * p->x_stride, p->x_stride, n, VEC_TILE_X);
-        for (; r < nx; r++) tiles_add(sum[r], w, rows, x + r * p->x_stride, p->x_stride, n, 1);
-    }
-    for (int64_t r = 0; r < nx; r++) {
-        for (int64_t s = 0; s < rows; s++) p->y[(j + r) * p->y_stride + i + s] = vf_sum(sum[r][s]);
-    }
-}
-
-typedef void  unpack_fn(float *dst, const void *src, int64_t n);
-
-/* y[r] = row r of w with x, r < rows <= VEC_DOT_ROWS. Rows together hide the latency of each row's own sum. */
-typedef void dots_fn(float *y, const void *w, size_t w_stride, const float *x, int64_t n, const int rows);
-
-/* The product of a type whose values come `block` at a time in block_bytes bytes. */
-INLINE void product_floats(const struct product *p, int block, int block_bytes, unpack_fn *unpack, dots_fn *dots)
-{
-    const char *w = p->w;
-    if (p->n_x <= 1) {
-        int64_t i = 0;
-        for (; i + VEC_DOT_ROWS <= p->n_w && p->n_x; i += VEC_DOT_ROWS) dots(p->y + i, w + (size_t)i * p->w_stride, p->w_stride, p->x, p->k, VEC_DOT_ROWS);
-        for (; i < p->n_w && p->n_x; i++) dots(p->y + i, w + (size_t)i * p->w_stride, p->w_stride, p->x, p->k, 1);
-        return;
-    }
-    for (int64_t i = 0; i < p->n_w; i += KERNEL_PANEL) {
-        const int64_t rows = least(KERNEL_PANEL, p->n_w - i);
-        for (int64_t r = 0; r < rows; r++) {
-            const char *row = w + (size_t)(i + r) * p->w_stride;
-            for (int64_t c = 0; c < p->k; c += CHUNK) {
-                const int64_t n = least(CHUNK, p->k - c);
-                unpack(p->scratch + c * KERNEL_PANEL + r * n, row + c / block * block_bytes, n);
-            }
-        }
-        for (int64_t j = 0; j < p->n_x; j += X_GROUP) panel_product(p, i, rows, j, least(X_GROUP, p->n_x - j));
-    }
-}
-
-/* ---- bf16: as f32, with rounded weights; the activations are rounded already */
-
-INLINE void round_bf16(float *x, int64_t n)
-{
-    int64_t i = 0;
-    for (; i + 16 <= n; i += 16) vf_store(x + i, vf_round_bf16(vf_load(x + i)));
+    for (; i + 32 <= n; i += 32) vp_store(dst + i, vp_round(vf_load(x + i), vf_load(x + i + 16)));
     if (i == n) return;
-    float tail[16];
-    vf_store(tail, vf_round_bf16(vf_load_tail(x + i, n - i)));
-    memcpy(x + i, tail, (size_t)(n - i) * sizeof *tail);
+    float tail[32] = { 0 };
+    memcpy(tail, x + i, (size_t)(n - i) * sizeof *tail);
+    vp_store(dst + i, vp_round(vf_load(tail), vf_load(tail + 16)));
 }
 
-INLINE float dot_bf16(const char *w, const float *x, int64_t n, int block, int block_bytes, unpack_fn *unpack)
+/* A row of the panel from any type's unpack. */
+INLINE void fill_bf16(char *dst, const void *src, int64_t n, int block, int block_bytes, unpack_fn *unpack)
 {
     float values[CHUNK];
-    vf sum = vf_set(0);
     for (int64_t c = 0; c < n; c += CHUNK) {
         const int64_t piece = least(CHUNK, n - c);
-        unpack(values, w + c / block * block_bytes, piece);
-        round_bf16(values, piece);
-        int64_t i = 0;
-        for (; i + 16 <= piece; i += 16) sum = vf_mul_add(sum, vf_load(values + i), vf_load(x + c + i));
-        if (i < piece) sum = vf_mul_add(sum, vf_load_tail(values + i, piece - i), vf_load_tail(x + c + i, piece - i));
+        unpack(values, (const char *)src + c / block * block_bytes, piece);
+        round_bf16((uint16_t *)(void *)dst + c, values, piece);
     }
-    return vf_sum(sum);
 }
 
-INLINE void product_bf16(const struct product *p, int block, int block_bytes, unpack_fn *unpack)
+INLINE void product_bf16(const struct product *p, int block, int block_bytes, fill_fn *fill, dots_fn *dots)
 {
-    const char *w = p->w;
-    if (p->n_x <= 1) {
-        for (int64_t i = 0; i < p->n_w && p->n_x; i++) p->y[i] = dot_bf16(w + (size_t)i * p->w_stride, p->x, p->k, block, block_bytes, unpack);
-        return;
-    }
-    for (int64_t i = 0; i < p->n_w; i += KERNEL_PANEL) {
-        const int64_t rows = least(KERNEL_PANEL, p->n_w - i);
-        for (int64_t r = 0; r < rows; r++) {
-            for (int64_t c = 0; c < p->k; c += CHUNK) {
-                const int64_t n = least(CHUNK, p->k - c);
-                float *to = p->scratch + c * KERNEL_PANEL + r * n;
-                unpack(to, w + (size_t)(i + r) * p->w_stride + c / block * block_bytes, n);
-                round_bf16(to, n);
-            }
-        }
-        for (int64_t j = 0; j < p->n_x; j += X_GROUP) panel_product(p, i, rows, j, least(X_GROUP, p->n_x - j));
-    }
+    if (p->n_x == 1)
+        product_one(p, p->xb, dots);
+    else
+        product_panels(p, block, block_bytes, sizeof(uint16_t), fill, panel_bf16);
 }
 
 /* ---- entries of quantised types */
@@ -201,6 +281,23 @@ INLINE void dots_blocks(float *y, const void *w, size_t w_stride, const float *x
         for (int r = 0; r < rows; r++) unpack(values[r], b + (size_t)r * w_stride);
         for (int c = 0; c < block; c += 16) {
             for (int r = 0; r < rows; r++) sum[r] = vf_mul_add(sum[r], vf_load(values[r] + c), vf_load(x + i + c));
+        }
+    }
+    for (int r = 0; r < rows; r++) y[r] = vf_sum(sum[r]);
+}
+
+INLINE void dots_blocks_bf16(float *y, const void *w, size_t w_stride, const uint16_t *x, int64_t n, int block, int block_bytes,
+                             unpack_block_fn *unpack, const int rows)
+{
+    const char *b = w;
+    float values[VEC_DOT_ROWS][CHUNK];
+    vf sum[VEC_DOT_ROWS];
+    for (int r = 0; r < rows; r++) sum[r] = vf_set(0);
+    for (int64_t i = 0; i < n; i += block, b += block_bytes) {
+        for (int r = 0; r < rows; r++) unpack(values[r], b + (size_t)r * w_stride);
+        for (int c = 0; c < block; c += 32) {
+            const vp xv = vp_load(x + i + c);
+            for (int r = 0; r < rows; r++) sum[r] = vf_dot_pairs(sum[r], vp_round(vf_load(values[r] + c), vf_load(values[r] + c + 16)), xv);
         }
     }
     for (int r = 0; r < rows; r++) y[r] = vf_sum(sum[r]);
@@ -238,6 +335,27 @@ INLINE void dots_plain(float *y, const void *w, size_t w_stride, const float *x,
     }
     for (int r = 0; r < rows && i < n; r++) {
         sum[r] = vf_mul_add(sum[r], load_tail(s + (size_t)r * w_stride + i * size, n - i, size, load), vf_load_tail(x + i, n - i));
+    }
+    for (int r = 0; r < rows; r++) y[r] = vf_sum(sum[r]);
+}
+
+/* 32 values from p as pairs of bf16 */
+typedef vp pairs_fn(const void *p);
+
+INLINE void dots_plain_bf16(float *y, const void *w, size_t w_stride, const uint16_t *x, int64_t n, int size, pairs_fn *pairs, const int rows)
+{
+    const char *s = w;
+    vf sum[VEC_DOT_ROWS];
+    for (int r = 0; r < rows; r++) sum[r] = vf_set(0);
+    int64_t i = 0;
+    for (; i + 32 <= n; i += 32) {
+        const vp xv = vp_load(x + i);
+        for (int r = 0; r < rows; r++) sum[r] = vf_dot_pairs(sum[r], pairs(s + (size_t)r * w_stride + i * size), xv);
+    }
+    for (int r = 0; r < rows && i < n; r++) {
+        char tail[32 * sizeof(float)] = { 0 };
+        memcpy(tail, s + (size_t)r * w_stride + i * size, (size_t)((n - i) * size));
+        sum[r] = vf_dot_pairs(sum[r], pairs(tail), vp_load(x + i));
     }
     for (int r = 0; r < rows; r++) y[r] = vf_sum(sum[r]);
 }

@@ -47,10 +47,9 @@ static void template_round_i8(const struct act_i8 *a, int64_t row, const float *
     for (int64_t i = 0; i < a->k / 32; i++) sum32[i] = (int16_t)(sum[2 * i] + sum[2 * i + 1]);
 }
 
-static void template_round_bf16(float *dst, const float *x, int64_t n)
+static void template_round_bf16(uint16_t *dst, const float *x, int64_t n)
 {
-    memcpy(dst, x, (size_t)n * sizeof *dst);
-    round_bf16(dst, n);
+    round_bf16(dst, x, n);
 }
 
 static const struct {

@@ -12,7 +12,7 @@ struct matmul {
     float               *y;
     const float         *bias;    /* [n_w] or NULL */
     struct act_i8        rounded;
-    float               *rounded_bf16; /* [n_x, k] */
+    uint16_t            *rounded_bf16; /* [n_x, bf16_row(k)] */
     int64_t              x_rows_stride;
     const float         *x_rows;  /* to be rounded */
     bool                 in_major;
@@ -43,7 +43,7 @@ bool cpu_backend_rounds(const struct backend *api, const struct tensor *w)
 
 static int64_t rounded_bytes(const struct cpu_backend *b, const struct tensor *w, int64_t rows)
 {
-    if (uses_bf16(b, w)) return (rows * tensor_width(w) * (int64_t)sizeof(float) + 63) / 64 * 64;
+    if (uses_bf16(b, w)) return rows * bf16_row(tensor_width(w)) * (int64_t)sizeof(uint16_t);
     return uses_i8(b, w) ? (int64_t)act_i8_bytes(rows, tensor_width(w), type_of(w->type)->act_block) : 0;
 }
 
@@ -59,7 +59,7 @@ static void round_bf16_part(void *arg, int64_t begin, int64_t end, int thread)
     struct matmul *m = arg;
     const int64_t k = m->part.k;
     (void)thread;
-    for (int64_t i = begin; i < end; i++) m->b->kernels.round_bf16(m->rounded_bf16 + i * k, m->x_rows + i * m->x_rows_stride, k);
+    for (int64_t i = begin; i < end; i++) m->b->kernels.round_bf16(m->rounded_bf16 + i * bf16_row(k), m->x_rows + i * m->x_rows_stride, k);
 }
 
 /* x: n rows of k floats, x_stride floats apart. memory: rounded_bytes of scratch. */
@@ -78,8 +78,8 @@ static void matmul_begin(struct matmul *m, struct cpu_backend *b, const struct t
         m->x_rows_stride = x_stride;
         m->kernel = b->kernels.product_bf16[w->type];
         threads_run(b->pool, n, CPU_SMALL / k + 1, round_bf16_part, m);
-        m->part.x = m->rounded_bf16;
-        m->part.x_stride = k;
+        m->part.xb = m->rounded_bf16;
+        m->part.x_stride = bf16_row(k);
     } else {
         m->kernel = (m->in_major ? b->kernels.product_in_major : b->kernels.product_f32)[w->type];
     }
@@ -123,7 +123,7 @@ void cpu_linear_scratch(const struct cpu_backend *b, const struct op_record *r, 
 {
     (void)g;
     *shared = rounded_bytes(b, r->in[0], r->in[1]->dim[0]);
-    *each = (int64_t)product_scratch_bytes(tensor_width(r->in[0]));
+    *each = PRODUCT_SCRATCH;
 }
 
 void cpu_linear_run(struct cpu_backend *b, const struct op_record *r, const struct ragged *g)
@@ -145,7 +145,7 @@ void cpu_experts_scratch(const struct cpu_backend *b, const struct op_record *r,
     const int64_t pairs = tensor_count(r->in[2]);
     (void)g;
     *shared = rounded_bytes(b, r->in[0], pairs) + 64 + pairs * (tensor_width(r->in[0]) + r->in[0]->dim[1] + 32) * (int64_t)sizeof(float);
-    *each = (int64_t)product_scratch_bytes(tensor_width(r->in[0]));
+    *each = PRODUCT_SCRATCH;
 }
 
 void cpu_experts_run(struct cpu_backend *b, const struct op_record *r, const struct ragged *g)

@@ -4,8 +4,8 @@
 
 #include "kernels/avx2/avx2_ints.h"
 
-#define VEC_TILE_W 3
-#define VEC_TILE_X 2
+#define VEC_TILE_W 2
+#define VEC_TILE_X 3
 #define VEC_DOT_ROWS 4
 
 typedef struct {
@@ -51,6 +51,11 @@ INLINE float vf_sum(vf x)
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 
+INLINE void vf_sums(float *y, const vf *x, const int n)
+{
+    for (int i = 0; i < n; i++) y[i] = vf_sum(x[i]);
+}
+
 INLINE vf vf_load_f16(const void *p)
 {
     return (vf){ _mm256_cvtph_ps(_mm_loadu_si128(p)), _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p + 1)) };
@@ -66,18 +71,50 @@ INLINE vf vf_load_bf16(const void *p)
     return (vf){ m256_from_bf16(_mm_loadu_si128(p)), m256_from_bf16(_mm_loadu_si128((const __m128i *)p + 1)) };
 }
 
-INLINE __m256 m256_round_bf16(__m256 v)
+/* To the nearest bf16, in the low halves of the lanes. */
+INLINE __m256i m256_round_bf16(__m256 v)
 {
     const __m256i u = _mm256_castps_si256(v), odd = _mm256_and_si256(_mm256_srli_epi32(u, 16), _mm256_set1_epi32(1));
     const __m256i rounded = _mm256_add_epi32(u, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
     const __m256 nan = _mm256_cmp_ps(v, v, _CMP_UNORD_Q), quiet = _mm256_or_ps(v, _mm256_castsi256_ps(_mm256_set1_epi32(0x400000)));
-    const __m256 high = _mm256_castsi256_ps(_mm256_set1_epi32((int)0xffff0000));
-    return _mm256_and_ps(_mm256_blendv_ps(_mm256_castsi256_ps(rounded), quiet, nan), high);
+    return _mm256_srli_epi32(_mm256_castps_si256(_mm256_blendv_ps(_mm256_castsi256_ps(rounded), quiet, nan)), 16);
 }
 
-INLINE vf vf_round_bf16(vf v)
+typedef struct {
+    __m256i a, b;
+} vp;
+
+INLINE vp vp_load(const void *p)
 {
-    return (vf){ m256_round_bf16(v.a), m256_round_bf16(v.b) };
+    return (vp){ _mm256_loadu_si256(p), _mm256_loadu_si256((const __m256i *)p + 1) };
+}
+
+INLINE void vp_store(void *p, vp v)
+{
+    _mm256_storeu_si256(p, v.a);
+    _mm256_storeu_si256((__m256i *)p + 1, v.b);
+}
+
+INLINE __m256i m256_pairs(vf v)
+{
+    return _mm256_permute4x64_epi64(_mm256_packus_epi32(m256_round_bf16(v.a), m256_round_bf16(v.b)), 0xd8);
+}
+
+INLINE vp vp_round(vf first, vf last)
+{
+    return (vp){ m256_pairs(first), m256_pairs(last) };
+}
+
+INLINE __m256 m256_dot_pairs(__m256 sum, __m256i w, __m256i x)
+{
+    const __m256i high = _mm256_set1_epi32((int)0xffff0000);
+    sum = _mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_and_si256(w, high)), _mm256_castsi256_ps(_mm256_and_si256(x, high)), sum);
+    return _mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_slli_epi32(w, 16)), _mm256_castsi256_ps(_mm256_slli_epi32(x, 16)), sum);
+}
+
+INLINE vf vf_dot_pairs(vf sum, vp w, vp x)
+{
+    return (vf){ m256_dot_pairs(sum.a, w.a, x.a), m256_dot_pairs(sum.b, w.b, x.b) };
 }
 
 INLINE vf vf_from_bytes(__m128i v)

@@ -49,6 +49,21 @@ INLINE float vf_sum(vf x)
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 
+/* Four at a time: the same additions as vf_sum, side by side. */
+INLINE __m128 m128_sums(const vf *x)
+{
+    const __m512 ab = _mm512_add_ps(_mm512_shuffle_f32x4(x[0], x[1], 0x44), _mm512_shuffle_f32x4(x[0], x[1], 0xee));
+    const __m512 cd = _mm512_add_ps(_mm512_shuffle_f32x4(x[2], x[3], 0x44), _mm512_shuffle_f32x4(x[2], x[3], 0xee));
+    const __m512 four = _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
+    const __m512 two = _mm512_add_ps(four, _mm512_permute_ps(four, 0x4e)), one = _mm512_add_ps(two, _mm512_permute_ps(two, 0xb1));
+    return _mm512_castps512_ps128(_mm512_permutexvar_ps(_mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), one));
+}
+
+INLINE void vf_sums(float *y, const vf *x, const int n) /* n is 4 */
+{
+    for (int i = 0; i < n; i += 4) _mm_storeu_ps(y + i, m128_sums(x + i));
+}
+
 INLINE vf vf_load_f16(const void *p)
 {
     return _mm512_cvtph_ps(_mm256_loadu_si256(p));
@@ -59,14 +74,55 @@ INLINE vf vf_load_bf16(const void *p)
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(p)), 16));
 }
 
-INLINE vf vf_round_bf16(vf v)
+typedef __m512i vp;
+
+INLINE vp vp_load(const void *p)
+{
+    return _mm512_loadu_si512(p);
+}
+
+INLINE void vp_store(void *p, vp v)
+{
+    _mm512_storeu_si512(p, v);
+}
+
+#ifndef __AVX512BF16__
+
+INLINE __m256i m512_round_bf16(__m512 v)
 {
     const __m512i u = _mm512_castps_si512(v), odd = _mm512_and_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(1));
     const __m512i rounded = _mm512_add_epi32(u, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
     const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
     const __m512i value = _mm512_mask_or_epi32(rounded, nan, u, _mm512_set1_epi32(0x400000));
-    return _mm512_castsi512_ps(_mm512_and_si512(value, _mm512_set1_epi32((int)0xffff0000)));
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(value, 16));
 }
+
+INLINE vp vp_round(vf first, vf last)
+{
+    return _mm512_inserti64x4(_mm512_castsi256_si512(m512_round_bf16(first)), m512_round_bf16(last), 1);
+}
+
+INLINE vf vf_dot_pairs(vf sum, vp w, vp x)
+{
+    const __m512i high = _mm512_set1_epi32((int)0xffff0000);
+    sum = _mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_and_si512(w, high)), _mm512_castsi512_ps(_mm512_and_si512(x, high)), sum);
+    return _mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_slli_epi32(w, 16)), _mm512_castsi512_ps(_mm512_slli_epi32(x, 16)), sum);
+}
+
+#else /* takes numbers below the normal ones for zero; the accumulator is tied by hand as in avx2_ints.h */
+
+INLINE vp vp_round(vf first, vf last)
+{
+    return (__m512i)_mm512_cvtne2ps_pbh(last, first);
+}
+
+INLINE vf vf_dot_pairs(vf sum, vp w, vp x)
+{
+    __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(w), "v"(x));
+    return sum;
+}
+
+#endif
 
 INLINE vf vf_low_i8(vb v)
 {

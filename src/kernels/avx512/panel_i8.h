@@ -32,7 +32,7 @@ struct panel_memory {
     float        y[PANEL_TOKENS][PANEL_ROWS];
 };
 
-_Static_assert(sizeof(struct panel_memory) <= 64 << 10, "fits product_scratch_bytes");
+_Static_assert(sizeof(struct panel_memory) <= PRODUCT_SCRATCH, "fits");
 
 INLINE __m512i dot_bytes(__m512i sum, __m512i w, __m512i x)
 {

@@ -34,7 +34,6 @@ typedef struct {
     v4f a, b, c, d;
 } vf;
 
-
 INLINE vf vf_set(float s)
 {
     const v4f v = SPLAT4(v4f, s);
@@ -82,6 +81,11 @@ INLINE float vf_sum(vf x)
     return (v[0] + v[2]) + (v[1] + v[3]);
 }
 
+INLINE void vf_sums(float *y, const vf *x, const int n) /* n of them */
+{
+    for (int i = 0; i < n; i++) y[i] = vf_sum(x[i]);
+}
+
 /* f16 in the upper halves of 32-bit lanes. Denormals (`small`) get the exponent above theirs and lose its hidden bit again:
  * arithmetic on f32 denormals would be right as well, but very slow on some machines. */
 INLINE v4f v4f_from_f16(v4u high)
@@ -126,9 +130,45 @@ INLINE v4f v4f_round_bf16(v4f v)
     return (v4f)((rounded & ~nan) | ((u | 0x400000u) & 0xffff0000u & nan));
 }
 
-INLINE vf vf_round_bf16(vf v)
+/* ---- vp: 16 pairs of bf16, the first of each in the low half of a lane */
+
+typedef struct {
+    v4u a, b, c, d;
+} vp;
+
+INLINE vp vp_load(const void *p)
 {
-    return (vf){ v4f_round_bf16(v.a), v4f_round_bf16(v.b), v4f_round_bf16(v.c), v4f_round_bf16(v.d) };
+    vp v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+INLINE void vp_store(void *p, vp v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+INLINE v4u v4u_pairs(v4f first, v4f last)
+{
+    const v4u f = (v4u)v4f_round_bf16(first), l = (v4u)v4f_round_bf16(last);
+    return __builtin_shufflevector(f, l, 0, 2, 4, 6) >> 16 | __builtin_shufflevector(f, l, 1, 3, 5, 7);
+}
+
+INLINE vp vp_round(vf first, vf last) /* 32 values in order */
+{
+    return (vp){ v4u_pairs(first.a, first.b), v4u_pairs(first.c, first.d), v4u_pairs(last.a, last.b), v4u_pairs(last.c, last.d) };
+}
+
+INLINE v4f v4f_dot_pairs(v4f sum, v4u w, v4u x)
+{
+    const v4f odd = sum + (v4f)(w & 0xffff0000u) * (v4f)(x & 0xffff0000u);
+    return odd + (v4f)(w << 16) * (v4f)(x << 16);
+}
+
+/* sum + products of the pairs, the odd ones first; they are exact, so one rounding or two are the same */
+INLINE vf vf_dot_pairs(vf sum, vp w, vp x)
+{
+    return (vf){ v4f_dot_pairs(sum.a, w.a, x.a), v4f_dot_pairs(sum.b, w.b, x.b), v4f_dot_pairs(sum.c, w.c, x.c), v4f_dot_pairs(sum.d, w.d, x.d) };
 }
 
 /* ---- vb: 32 bytes */

@@ -51,7 +51,7 @@ static void q5_k_kernel_unpack(float *dst, const void *src, int64_t n)
     unpack_blocks(dst, src, n, Q5_K_BLOCK, sizeof(struct q5_k), q5_k_floats);
 }
 
-INLINE void q5_k_dots(float *y, const void *w, size_t w_stride, const float *x, int64_t n, const int rows)
+INLINE void q5_k_dots(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const int rows)
 {
     dots_blocks(y, w, w_stride, x, n, Q5_K_BLOCK, sizeof(struct q5_k), q5_k_floats, rows);
 }
@@ -63,14 +63,29 @@ static float q5_k_kernel_dot(const void *w, const float *x, int64_t n)
     return y;
 }
 
+INLINE void q5_k_fill(char *dst, const void *src, int64_t n)
+{
+    q5_k_kernel_unpack((float *)(void *)dst, src, n);
+}
+
 static void q5_k_kernel_product(const struct product *p)
 {
-    product_floats(p, Q5_K_BLOCK, sizeof(struct q5_k), q5_k_kernel_unpack, q5_k_dots);
+    product_f32(p, Q5_K_BLOCK, sizeof(struct q5_k), q5_k_fill, q5_k_dots);
+}
+
+INLINE void q5_k_dots_bf16(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const int rows)
+{
+    dots_blocks_bf16(y, w, w_stride, x, n, Q5_K_BLOCK, sizeof(struct q5_k), q5_k_floats, rows);
+}
+
+INLINE void q5_k_fill_bf16(char *dst, const void *src, int64_t n)
+{
+    fill_bf16(dst, src, n, Q5_K_BLOCK, sizeof(struct q5_k), q5_k_kernel_unpack);
 }
 
 static void q5_k_kernel_product_bf16(const struct product *p)
 {
-    product_bf16(p, Q5_K_BLOCK, sizeof(struct q5_k), q5_k_kernel_unpack);
+    product_bf16(p, Q5_K_BLOCK, sizeof(struct q5_k), q5_k_fill_bf16, q5_k_dots_bf16);
 }
 
 static void q5_k_kernel_product_i8(const struct product *p)
