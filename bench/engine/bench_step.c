@@ -1,5 +1,6 @@
-/* Where a step's time goes: microseconds for each op, and what recording, planning and everything else around them costs.
- * usage: bench_step [MODEL] [TOKENS] */
+/* Where a step's time goes: microseconds for each op, and what recording, planning and everything else around them costs; for
+ * steps of one token, then for a prompt.
+ * usage: bench_step [MODEL] [TOKENS] [PROMPT_TOKENS] */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -56,6 +57,20 @@ static int run_tokens(hearth_session *s, int n, struct hearth_error *err)
     return status;
 }
 
+enum { CHUNK_ROWS = 256 }; /* of a prompt, at once */
+
+static int run_prompt(hearth_session *s, int n, struct hearth_error *err)
+{
+    int32_t ids[CHUNK_ROWS];
+    int status = 0;
+    for (int i = 0; i < CHUNK_ROWS; i++) ids[i] = 1 + i % 200;
+    for (int i = 0; i < n && !status; i += CHUNK_ROWS) {
+        const int rows = n - i < CHUNK_ROWS ? n - i : CHUNK_ROWS;
+        status = session_step(s, &(struct part){ .ids = ids, .n = rows, .rope_length = i + rows, .want = i + rows == n }, 1, NULL, err);
+    }
+    return status;
+}
+
 static void print_table(const struct timed *t, uint64_t total, int n)
 {
     static const int products[] = { OP_LINEAR, OP_EXPERTS, OP_ATTENTION };
@@ -63,7 +78,8 @@ static void print_table(const struct timed *t, uint64_t total, int n)
     printf("%-12s %8s %12s\n", "op", "calls", "us a step");
     for (int i = 0; i < OP_COUNT; i++) {
         if (!t->calls[i]) continue;
-        printf("%-12s %8.0f %12.2f\n", op_table[i].name, (double)t->calls[i] / n, (double)t->ns[i] * 1e-3 / n);
+        printf("%-12s %8.0f %12.2f %6.1f %%\n", op_table[i].name, (double)t->calls[i] / n, (double)t->ns[i] * 1e-3 / n,
+               100.0 * (double)t->ns[i] / (double)total);
         in_ops += t->ns[i];
     }
     for (size_t i = 0; i < sizeof products / sizeof *products; i++) in_products += t->ns[products[i]];
@@ -73,6 +89,24 @@ static void print_table(const struct timed *t, uint64_t total, int n)
            (double)(small + total - in_ops) * 1e-3 / n, 100.0 * (double)(small + total - in_ops) / (double)total);
 }
 
+typedef int steps_fn(hearth_session *s, int n, struct hearth_error *err);
+
+/* Once to warm up, then with the clock. */
+static int measure(struct timed *t, hearth_session *s, steps_fn *steps, int n, int parts, const char *what, struct hearth_error *err)
+{
+    int status = steps(s, n, err);
+    if (status) return status;
+    session_trim(s, 0, 0);
+    memset(t->ns, 0, sizeof t->ns);
+    memset(t->calls, 0, sizeof t->calls);
+    const uint64_t from = clock_ns();
+    status = steps(s, n, err);
+    printf("\n%s of %d tokens, %d threads\n", what, n, cpu_backend_threads(t->inner));
+    if (!status) print_table(t, clock_ns() - from, parts);
+    session_trim(s, 0, 0);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     struct timed t = { 0 };
@@ -80,18 +114,11 @@ int main(int argc, char **argv)
     struct hearth_error err = { 0 };
     hearth_session *s = NULL;
     const char *path = argc > 1 ? argv[1] : "models/tale";
-    const int n = argc > 2 ? atoi(argv[2]) : 200;
+    const int n = argc > 2 ? atoi(argv[2]) : 200, prompt = argc > 3 ? atoi(argv[3]) : 128;
     int status = open_timed(&t, &m, path, &s, &err);
-    if (!status) status = run_tokens(s, n, &err); /* warm */
-    if (!status) {
-        session_trim(s, 0, 0);
-        memset(t.ns, 0, sizeof t.ns);
-        memset(t.calls, 0, sizeof t.calls);
-        const uint64_t from = clock_ns();
-        status = run_tokens(s, n, &err);
-        printf("%s, positions 0 to %d, %d threads\n", path, n - 1, cpu_backend_threads(t.inner));
-        if (!status) print_table(&t, clock_ns() - from, n);
-    }
+    printf("%s\n", path);
+    if (!status && n > 0) status = measure(&t, s, run_tokens, n, n, "generation", &err);
+    if (!status && prompt > 0) status = measure(&t, s, run_prompt, prompt, 1, "prompt", &err);
     if (status) fprintf(stderr, "bench_step: %s\n", err.text);
     hearth_session_free(s);
     model_close(m.m);
