@@ -4,6 +4,7 @@
 #ifndef KERNELS_KERNELS_H
 #define KERNELS_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,6 +53,28 @@ static inline int64_t bf16_row(int64_t k) { return (k + 31) / 32 * 32; }
 
 typedef void product_fn(const struct product *p);
 
+/* ---- attention: parts for one page of KERNEL_PAGE keys, which belong together (kernels/flash.h) */
+
+#define KERNEL_PAGE 32
+
+/* c[m, n] = a[m, k] b[k, n], or added to what c holds; n is a multiple of 16. */
+struct block_product {
+    const float *a, *b;
+    float       *c;
+    int64_t      a_stride, b_stride, c_stride, m, n, k;
+    bool         add;
+};
+
+/* m running softmaxes go on by a page: scores become weights e^(scale * score - max), 0 outside of [from, to). */
+struct block_softmax {
+    float  *score;       /* [m, KERNEL_PAGE] */
+    float  *sum;         /* [m, width]: values summed with the weights so far; scaled down when the maximum grows */
+    float  *max, *total; /* [m] */
+    float   scale;
+    int     from, to;
+    int64_t m, width;
+};
+
 struct kernels {
     const char *name; /* the strongest set that filled an entry */
     const char *set_f32[DTYPE_COUNT], *set_i8[DTYPE_COUNT], *set_bf16[DTYPE_COUNT], *set_in_major[DTYPE_COUNT]; /* which set has filled which; NULL: none */
@@ -65,6 +88,9 @@ struct kernels {
     float (*dot[DTYPE_COUNT])(const void *w, const float *x, int64_t n);            /* one stored row with f32 [n]; same bits as product_f32 */
     void (*axpy[DTYPE_COUNT])(float *y, float a, const void *x, int64_t n);         /* y[n] += a * x[n]; F32, F16, BF16, Q8_0 */
     void (*round_bf16)(uint16_t *dst, const float *x, int64_t n);                    /* dst [bf16_row(n)]: x [n] to the nearest bf16 */
+    void (*block_product)(const struct block_product *p);
+    void (*block_transpose)(float *dst, const float *src, int64_t k);               /* src [KERNEL_PAGE, k], 16 floats behind it are read; dst [k up to 16, KERNEL_PAGE] */
+    void (*block_softmax)(const struct block_softmax *s);
     void (*round_i8)(const struct act_i8 *a, int64_t row, const float *x);          /* x [k] into row `row` of a */
 };
 

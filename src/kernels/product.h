@@ -11,7 +11,6 @@
 #ifndef KERNELS_PRODUCT_H
 #define KERNELS_PRODUCT_H
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "kernels/kernels.h"

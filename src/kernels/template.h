@@ -4,6 +4,7 @@
 #define KERNELS_TEMPLATE_H
 
 #include "base/half.h"
+#include "kernels/flash.h"
 #include "kernels/product.h"
 #include "quant/mxfp4/mxfp4_dot.h"
 #include "quant/plain/plain_dot.h"
@@ -82,6 +83,9 @@ static void template_fill(struct kernels *k)
         k->dot[t] = template_table[i].dot;
         k->axpy[t] = template_table[i].axpy;
     }
+    k->block_product = flash_product;
+    k->block_transpose = flash_transpose;
+    k->block_softmax = flash_softmax;
     k->round_i8 = template_round_i8;
     k->round_bf16 = template_round_bf16;
 }

@@ -7,6 +7,7 @@
 #define VEC_TILE_W 2
 #define VEC_TILE_X 3
 #define VEC_DOT_ROWS 4
+#define VEC_ROWS 2
 
 typedef struct {
     __m256 a, b;
@@ -36,6 +37,56 @@ INLINE vf vf_sub(vf x, vf y)
 INLINE vf vf_mul(vf x, vf y)
 {
     return (vf){ _mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b) };
+}
+
+INLINE vf vf_add(vf x, vf y)
+{
+    return (vf){ _mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b) };
+}
+
+INLINE vf vf_max(vf x, vf y)
+{
+    return (vf){ _mm256_max_ps(x.a, y.a), _mm256_max_ps(x.b, y.b) };
+}
+
+INLINE float vf_top(vf x)
+{
+    const __m256 v = _mm256_max_ps(x.a, x.b);
+    const __m128 four = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1)), two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
+INLINE void m256_transpose(__m256 *r)
+{
+    __m256 t[8], u[8];
+    for (int i = 0; i < 8; i += 2) {
+        t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4) {
+        u[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+        u[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
+        u[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+        u[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+    }
+    for (int i = 0; i < 4; i++) {
+        r[i] = _mm256_permute2f128_ps(u[i], u[4 + i], 0x20);
+        r[4 + i] = _mm256_permute2f128_ps(u[i], u[4 + i], 0x31);
+    }
+}
+
+INLINE void vf_transpose(vf *v)
+{
+    __m256 quarter[4][8]; /* rows 0 .. 7 and 8 .. 15, columns likewise */
+    for (int i = 0; i < 8; i++) {
+        quarter[0][i] = v[i].a, quarter[1][i] = v[8 + i].a;
+        quarter[2][i] = v[i].b, quarter[3][i] = v[8 + i].b;
+    }
+    for (int q = 0; q < 4; q++) m256_transpose(quarter[q]);
+    for (int i = 0; i < 8; i++) {
+        v[i] = (vf){ quarter[0][i], quarter[1][i] };
+        v[8 + i] = (vf){ quarter[2][i], quarter[3][i] };
+    }
 }
 
 INLINE vf vf_mul_add(vf sum, vf x, vf y)

@@ -8,6 +8,7 @@
 #define VEC_TILE_W 4
 #define VEC_TILE_X 4
 #define VEC_DOT_ROWS 4
+#define VEC_ROWS 8
 
 typedef __m512 vf;
 
@@ -34,6 +35,67 @@ INLINE vf vf_sub(vf x, vf y)
 INLINE vf vf_mul(vf x, vf y)
 {
     return _mm512_mul_ps(x, y);
+}
+
+INLINE vf vf_add(vf x, vf y)
+{
+    return _mm512_add_ps(x, y);
+}
+
+INLINE vf vf_max(vf x, vf y)
+{
+    return _mm512_max_ps(x, y);
+}
+
+INLINE float vf_top(vf x)
+{
+    return _mm512_reduce_max_ps(x);
+}
+
+#if defined(__clang__)
+#define UNROLL_VEC _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL_VEC _Pragma("GCC unroll 16")
+#endif
+
+/* Row r's 16 lanes become lane r of 16 registers. */
+INLINE void m512i_transpose(__m512i *r)
+{
+    __m512i t[16];
+    UNROLL_VEC
+    for (int i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+    }
+    UNROLL_VEC
+    for (int i = 0; i < 16; i += 4) {
+        r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+        r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+        r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+        r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+    }
+    UNROLL_VEC
+    for (int i = 0; i < 4; i++) {
+        t[i] = _mm512_shuffle_i32x4(r[i], r[4 + i], 0x88);
+        t[4 + i] = _mm512_shuffle_i32x4(r[i], r[4 + i], 0xdd);
+        t[8 + i] = _mm512_shuffle_i32x4(r[8 + i], r[12 + i], 0x88);
+        t[12 + i] = _mm512_shuffle_i32x4(r[8 + i], r[12 + i], 0xdd);
+    }
+    UNROLL_VEC
+    for (int i = 0; i < 8; i++) {
+        r[i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0x88);
+        r[8 + i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0xdd);
+    }
+}
+
+INLINE void vf_transpose(vf *v)
+{
+    __m512i r[16];
+    UNROLL_VEC
+    for (int i = 0; i < 16; i++) r[i] = _mm512_castps_si512(v[i]);
+    m512i_transpose(r);
+    UNROLL_VEC
+    for (int i = 0; i < 16; i++) v[i] = _mm512_castsi512_ps(r[i]);
 }
 
 INLINE vf vf_mul_add(vf sum, vf x, vf y)

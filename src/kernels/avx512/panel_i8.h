@@ -55,41 +55,12 @@ INLINE __m512i broadcast_4(const void *p) /* 4 bytes to every lane */
 
 /* ---- unpacking: row r's 16 lanes become lane r of 16 registers */
 
-INLINE void transpose_16(__m512i *r)
-{
-    __m512i t[16];
-    UNROLL_16
-    for (int i = 0; i < 16; i += 2) {
-        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
-        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-    }
-    UNROLL_16
-    for (int i = 0; i < 16; i += 4) {
-        r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
-        r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
-        r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
-        r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
-    }
-    UNROLL_16
-    for (int i = 0; i < 4; i++) {
-        t[i] = _mm512_shuffle_i32x4(r[i], r[4 + i], 0x88);
-        t[4 + i] = _mm512_shuffle_i32x4(r[i], r[4 + i], 0xdd);
-        t[8 + i] = _mm512_shuffle_i32x4(r[8 + i], r[12 + i], 0x88);
-        t[12 + i] = _mm512_shuffle_i32x4(r[8 + i], r[12 + i], 0xdd);
-    }
-    UNROLL_16
-    for (int i = 0; i < 8; i++) {
-        r[i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0x88);
-        r[8 + i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0xdd);
-    }
-}
-
 /* 64 bytes at offset `at` of each of 16 rows' blocks, as 16 registers of 4 bytes a row */
 INLINE void raw_16(__m512i *out, const char *const *w, int at)
 {
     UNROLL_16
     for (int r = 0; r < 16; r++) out[r] = _mm512_loadu_si512(w[r] + at);
-    transpose_16(out);
+    m512i_transpose(out);
 }
 
 INLINE __m512 halves_16(const char *const *w, int at)
@@ -206,7 +177,7 @@ static void panel_q8_0(struct panel *p, int h, const char *const *w, int64_t n)
             const void *q = w[r] + (size_t)b * sizeof(struct q8_0) + offsetof(struct q8_0, q);
             raw[r] = _mm512_castsi256_si512(_mm256_loadu_si256(q));
         }
-        transpose_16(raw);
+        m512i_transpose(raw);
         UNROLL_16
         for (int i = 0; i < 8; i++) p->weight[b * 8 + i][h] = _mm512_xor_si512(raw[i], flip);
         p->d[b][h] = halves_16(w, b * (int)sizeof(struct q8_0));
@@ -222,7 +193,7 @@ static void panel_q4_0(struct panel *p, int h, const char *const *w, int64_t n)
             const void *q = w[r] + (size_t)b * sizeof(struct q4_0) + offsetof(struct q4_0, q);
             raw[r] = _mm512_castsi128_si512(_mm_loadu_si128(q));
         }
-        transpose_16(raw);
+        m512i_transpose(raw);
         UNROLL_16
         for (int i = 0; i < 4; i++) {
             p->weight[b * 8 + i][h] = and_all(raw[i], 0x0f0f0f0f);

@@ -14,6 +14,9 @@
 #define VEC_TILE_W 2
 #define VEC_TILE_X 1
 
+/* Rows of the products of attention that add up at once, 32 columns each. */
+#define VEC_ROWS 1
+
 /* Weight rows that pass together when there is one activation row: rows hide the latency of each other's sum. */
 #define VEC_DOT_ROWS 1
 
@@ -68,6 +71,29 @@ INLINE vf vf_mul(vf x, vf y)
     return (vf){ x.a * y.a, x.b * y.b, x.c * y.c, x.d * y.d };
 }
 
+INLINE vf vf_add(vf x, vf y)
+{
+    return (vf){ x.a + y.a, x.b + y.b, x.c + y.c, x.d + y.d };
+}
+
+INLINE v4f v4f_max(v4f x, v4f y)
+{
+    const v4i more = x > y;
+    return (v4f)(((v4i)x & more) | ((v4i)y & ~more));
+}
+
+INLINE vf vf_max(vf x, vf y)
+{
+    return (vf){ v4f_max(x.a, y.a), v4f_max(x.b, y.b), v4f_max(x.c, y.c), v4f_max(x.d, y.d) };
+}
+
+INLINE float vf_top(vf x) /* the largest of 16 */
+{
+    const v4f v = v4f_max(v4f_max(x.a, x.b), v4f_max(x.c, x.d));
+    const float a = v[0] > v[1] ? v[0] : v[1], b = v[2] > v[3] ? v[2] : v[3];
+    return a > b ? a : b;
+}
+
 /* sum + x * y, in one rounding or two as the instruction set has it */
 INLINE vf vf_mul_add(vf sum, vf x, vf y)
 {
@@ -84,6 +110,17 @@ INLINE float vf_sum(vf x)
 INLINE void vf_sums(float *y, const vf *x, const int n) /* n of them */
 {
     for (int i = 0; i < n; i++) y[i] = vf_sum(x[i]);
+}
+
+/* 16 rows become 16 columns. */
+INLINE void vf_transpose(vf *v)
+{
+    float from[16][16], to[16][16];
+    memcpy(from, v, sizeof from);
+    for (int r = 0; r < 16; r++) {
+        for (int c = 0; c < 16; c++) to[r][c] = from[c][r];
+    }
+    memcpy(v, to, sizeof to);
 }
 
 /* f16 in the upper halves of 32-bit lanes. Denormals (`small`) get the exponent above theirs and lose its hidden bit again:
