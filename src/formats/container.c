@@ -86,6 +86,19 @@ int tensor_place(struct file_tensor *t, struct file_map m, uint64_t offset, stru
     return 0;
 }
 
+int tensor_align(struct container *c, struct file_tensor *t, struct hearth_error *err)
+{
+    const struct type_info *type = type_of(t->type);
+    const uintptr_t size = type->block > 1 ? 2 : (uintptr_t)type->block_bytes;
+    if ((uintptr_t)t->data % size == 0 || t->n_bytes == 0) return 0;
+    c->arena.cap += t->n_bytes;
+    void *copy = arena_array(&c->arena, t->n_bytes, 1);
+    if (!copy) return fail_memory(err, t->n_bytes, "a tensor that is not aligned in its file");
+    memcpy(copy, t->data, t->n_bytes);
+    t->data = copy;
+    return 0;
+}
+
 /* ---- names */
 
 /* A hash table over n names, open addressing, entries are index + 1; half of the slots stay free. */
@@ -182,12 +195,8 @@ static const struct refusal {
     const char *magic;
     const char *sentence;
 } refusals[] = {
-    { "PK\3\4", "is a zip archive (PyTorch .pth/.bin, .npz), which is not supported yet: use a safetensors or GGUF version" },
-    { "\x80\2", "is a Python pickle (PyTorch .pth/.bin), which is not supported yet: use a safetensors or GGUF version" },
-    { "\x80\3", "is a Python pickle, which is not supported yet: use a safetensors or GGUF version" },
-    { "\x80\4", "is a Python pickle, which is not supported yet: use a safetensors or GGUF version" },
     { "lmgg", "is a ggml file of 2023, which is not supported yet: use a GGUF version" },
-    { "fmgg", "is a ggmf file of 2023 (llama.cpp, rwkv.cpp), which is not supported yet: use a GGUF version" },
+    { "fmgg", "is a ggmf file of 2023 (llama.cpp), which is not supported yet: use a GGUF version" },
     { "tjgg", "is a ggjt file of 2023, which is not supported yet: use a GGUF version" },
     { "algg", "is a ggla LoRA adapter of 2023, which is not supported yet" },
     { "\x89HDF", "is an HDF5 file (Keras, TensorFlow), which is not supported: use a safetensors or GGUF version" },

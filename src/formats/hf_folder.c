@@ -1,5 +1,5 @@
-/* A Hugging Face folder: config.json and generation_config.json as key-values, the weights from safetensors files, sharded or
- * not. A folder with a single .gguf opens that. */
+/* A Hugging Face folder: config.json and generation_config.json as key-values, the weights from safetensors or PyTorch files,
+ * sharded or not. A folder with a single .gguf opens that. */
 #include <dirent.h>
 
 #include "formats/reader.h"
@@ -26,8 +26,7 @@ static int config_read(struct container *c, const char *path, const char *prefix
     return status;
 }
 
-/* Reads those of the configuration files that lie in the folder. */
-static int configs_read(struct container *c, struct hearth_error *err)
+int hf_configs_read(struct container *c, struct hearth_error *err)
 {
     struct buf path;
     buf_init(&path, PATH_MAX_BYTES);
@@ -44,8 +43,19 @@ static int configs_read(struct container *c, struct hearth_error *err)
 
 /* ---- shards */
 
+/* Kinds of files that weights come in. */
+static const struct kind {
+    const char *index, *suffix;
+    int (*read)(struct container *c, struct file_map m, struct hearth_error *err); /* adds the tensors of a part */
+    const char *whole_name, *sharded_name; /* of the format, for people */
+} kinds[] = {
+    { "model.safetensors.index.json", ".safetensors", safetensors_read, "safetensors folder", "safetensors folder, sharded" },
+    { "pytorch_model.bin.index.json", ".bin", torch_read, "PyTorch folder", "PyTorch folder, sharded" },
+};
+
 struct shards {
     struct container    *c;
+    const struct kind   *kind;
     struct buf           name, part, path; /* of the entry at hand: tensor, file, path of the file */
     const char         **opened;
     uint64_t             n_opened;
@@ -81,7 +91,7 @@ static int part_open(struct shards *s)
     struct file_map m;
     int status = container_map(s->c, s->path.p, &m, s->err);
     if (status == HEARTH_E_NOT_FOUND) return fail(s->err, status, "the part %s is missing: get it as well", s->path.p);
-    if (status == 0) status = safetensors_read(s->c, m, s->err);
+    if (status == 0) status = s->kind->read(s->c, m, s->err);
     if (status < 0) fail_in(s->err, "%s", s->part.p);
     return status;
 }
@@ -137,10 +147,10 @@ static int index_walk(struct shards *s, struct str text, int (*visit)(struct sha
 }
 
 /* Opens every part that the index names, then looks whether every tensor it names is there. */
-static int sharded_open(struct container *c, const char *path, struct hearth_error *err)
+static int sharded_open(struct container *c, const char *path, const struct kind *kind, struct hearth_error *err)
 {
     struct file_map m;
-    struct shards s = { .c = c, .err = err };
+    struct shards s = { .c = c, .kind = kind, .err = err };
     buf_init(&s.name, PATH_MAX_BYTES);
     buf_init(&s.part, PATH_MAX_BYTES);
     buf_init(&s.path, PATH_MAX_BYTES);
@@ -148,7 +158,7 @@ static int sharded_open(struct container *c, const char *path, struct hearth_err
     const struct str text = { (const char *)m.p, m.n };
     if (status == 0 && m.n > INDEX_MAX) status = fail(err, HEARTH_E_FORMAT, "larger than %d MiB", INDEX_MAX >> 20);
     if (status == 0) status = index_walk(&s, text, part_open);
-    if (status == 0) status = configs_read(c, err);
+    if (status == 0) status = hf_configs_read(c, err);
     if (status == 0) status = container_index(c, err);
     if (status == 0) status = index_walk(&s, text, part_check);
     if (status < 0) fail_in(err, "%s", path);
@@ -156,79 +166,88 @@ static int sharded_open(struct container *c, const char *path, struct hearth_err
     buf_free(&s.name);
     buf_free(&s.part);
     buf_free(&s.path);
-    c->format = "safetensors folder, sharded";
+    c->format = kind->sharded_name;
     return status;
 }
 
 /* ---- one file */
 
 /* "model-00002-of-00005.safetensors" */
-static bool is_shard(const char *file)
+static bool is_shard(const char *file, const char *suffix)
 {
-    const struct str s = str_from(file), pattern = STR("-00000-of-00000.safetensors");
-    if (s.n < pattern.n) return false;
+    const struct str s = str_from(file), end = str_from(suffix), pattern = STR("-00000-of-00000");
+    if (s.n < pattern.n + end.n || !str_ends(s, end)) return false;
     for (size_t i = 0; i < pattern.n; i++) {
-        const char is = s.p[s.n - pattern.n + i], want = pattern.p[i];
+        const char is = s.p[s.n - end.n - pattern.n + i], want = pattern.p[i];
         if (want == '0' ? is < '0' || is > '9' : is != want) return false;
     }
     return true;
 }
 
-static int alone_open(struct container *c, struct hearth_error *err)
+/* The parts behind the index; the one that was mapped is mapped again with them. */
+static int parts_open(struct container *c, const char *index, const struct kind *kind, struct hearth_error *err)
 {
-    c->format = "safetensors";
-    int status = safetensors_read(c, c->map[0], err);
-    if (status == 0) status = configs_read(c, err);
-    return status < 0 ? status : container_index(c, err);
+    file_unmap(&c->map[0]);
+    c->n_map = 0;
+    c->file_bytes = 0;
+    const int status = sharded_open(c, index, kind, err);
+    return status < 0 ? status : 1;
 }
 
-/* A shard opens all of them where the folder has the index. */
-int hf_file_open(struct container *c, const char *file, struct hearth_error *err)
+int hf_parts_open(struct container *c, const char *file, struct hearth_error *err)
 {
-    int status;
+    int status = 0;
     struct buf index;
     buf_init(&index, PATH_MAX_BYTES);
-    file_join(&index, c->folder, "model.safetensors.index.json");
-    if (index.failed) {
-        status = fail_memory(err, PATH_MAX_BYTES, "a file name");
-    } else if (is_shard(file) && file_kind(index.p) == FILE_REGULAR) {
-        file_unmap(&c->map[0]);
-        c->n_map = 0;
-        c->file_bytes = 0;
-        status = sharded_open(c, index.p, err);
-    } else {
-        status = alone_open(c, err);
+    for (size_t i = 0; status == 0 && i < sizeof kinds / sizeof *kinds; i++) {
+        if (!is_shard(file, kinds[i].suffix)) continue;
+        file_join(&index, c->folder, kinds[i].index);
+        if (index.failed) status = fail_memory(err, PATH_MAX_BYTES, "a file name");
+        else if (file_kind(index.p) == FILE_REGULAR) status = parts_open(c, index.p, &kinds[i], err);
     }
     buf_free(&index);
     return status;
 }
 
+int safetensors_open(struct container *c, const char *file, struct hearth_error *err)
+{
+    int status = hf_parts_open(c, file, err);
+    if (status) return status < 0 ? status : 0;
+    c->format = "safetensors";
+    status = safetensors_read(c, c->map[0], err);
+    if (status == 0) status = hf_configs_read(c, err);
+    return status < 0 ? status : container_index(c, err);
+}
+
 /* ---- folders */
 
-static int single_open(struct container *c, const char *path, struct hearth_error *err)
+static int whole_open(struct container *c, const char *path, const struct kind *kind, struct hearth_error *err)
 {
     const int status = container_open_file(c, path, err);
-    c->format = "safetensors folder";
+    if (kind) c->format = kind->whole_name;
     return status;
 }
 
 /* What a folder may hold, best first. */
 static const struct weights {
     const char *file;
-    int (*open)(struct container *c, const char *path, struct hearth_error *err);
+    int (*open)(struct container *c, const char *path, const struct kind *kind, struct hearth_error *err);
+    const struct kind *kind; /* NULL: the file's own format says what it is */
 } weights[] = {
-    { "model.safetensors.index.json", sharded_open },
-    { "model.safetensors", single_open },
+    { "model.safetensors.index.json", sharded_open, &kinds[0] },
+    { "model.safetensors", whole_open, &kinds[0] },
+    { "pytorch_model.bin.index.json", sharded_open, &kinds[1] },
+    { "pytorch_model.bin", whole_open, &kinds[1] },
 };
 
 /* Else a file of any name that is the only one of its kind. */
 static const struct weights only[] = {
-    { ".gguf", container_open_file },
-    { ".safetensors", single_open },
+    { ".gguf", whole_open, NULL },
+    { ".safetensors", whole_open, &kinds[0] },
 };
 
 static const char *const unsupported[] = {
-    "pytorch_model.bin", "pytorch_model.bin.index.json", "consolidated.00.pth", "tf_model.h5", "flax_model.msgpack",
+    "consolidated.00.pth", "tf_model.h5", "flax_model.msgpack",
 };
 
 /* Ends so, and is no later part of a split file: "-00002-of-00005.gguf". */
@@ -266,7 +285,8 @@ static int folder_refuse(const char *folder, struct buf *path, struct hearth_err
                         unsupported[i]);
     }
     return fail(err, HEARTH_E_NOT_FOUND,
-                "%s holds no model: looked for model.safetensors.index.json, model.safetensors, a .gguf or .safetensors file",
+                "%s holds no model: looked for model.safetensors.index.json, model.safetensors, pytorch_model.bin.index.json, "
+                "pytorch_model.bin, a .gguf or .safetensors file",
                 folder);
 }
 
@@ -298,7 +318,7 @@ int hf_folder_open(struct container *c, const char *folder, struct hearth_error 
     struct buf path;
     buf_init(&path, PATH_MAX_BYTES);
     int status = weights_find(folder, &path, &found, err);
-    if (status == 0) status = found ? found->open(c, path.p, err) : folder_refuse(folder, &path, err);
+    if (status == 0) status = found ? found->open(c, path.p, found->kind, err) : folder_refuse(folder, &path, err);
     buf_free(&path);
     return status;
 }

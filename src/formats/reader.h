@@ -21,12 +21,18 @@ struct format {
 #include "formats/formats.def"
 #undef FORMAT
 
-int safetensors_read(struct container *c, struct file_map m, struct hearth_error *err); /* adds the tensors of one file */
+/* Each adds the tensors of one file. */
+int safetensors_read(struct container *c, struct file_map m, struct hearth_error *err);
+int torch_read(struct container *c, struct file_map m, struct hearth_error *err);
 
 /* Maps one more file, which stays mapped until container_close; *out may be NULL. */
 int container_map(struct container *c, const char *path, struct file_map *out, struct hearth_error *err);
 /* Maps path and opens it with the format that knows it. */
 int container_open_file(struct container *c, const char *path, struct hearth_error *err);
+/* Reads config.json and its like where they lie beside the weights. */
+int hf_configs_read(struct container *c, struct hearth_error *err);
+/* Where `file` is one of several parts and their index lies beside it: opens them all and returns 1; else returns 0. */
+int hf_parts_open(struct container *c, const char *file, struct hearth_error *err);
 /* One more zeroed entry. The pointer holds until the next one is added. */
 int container_add_kv(struct container *c, struct kv **out, struct hearth_error *err);
 int container_add_tensor(struct container *c, struct file_tensor **out, struct hearth_error *err);
@@ -38,6 +44,10 @@ int container_index(struct container *c, struct hearth_error *err);
 bool tensor_size(const struct file_tensor *t, uint64_t *bytes);
 /* Places a tensor whose name, type and shape are set at m.p + offset; fails when it does not fit there. */
 int tensor_place(struct file_tensor *t, struct file_map m, uint64_t offset, struct hearth_error *err);
+
+/* Data at an address that its elements may not be read from (writers that pad nothing) are copied. For formats whose tensors
+ * do not overlap, so that all copies together are no larger than the file. */
+int tensor_align(struct container *c, struct file_tensor *t, struct hearth_error *err);
 
 /* ---- reading bytes, every one checked */
 

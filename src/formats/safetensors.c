@@ -73,20 +73,6 @@ static int offsets_read(struct reader *r, uint64_t offset[2])
     return 0;
 }
 
-/* Data at an address that its elements may not be read from (only old writers left the header unpadded) is copied; no two
- * tensors overlap, so all copies together are no larger than the file. */
-static int tensor_align(struct reader *r, struct file_tensor *t)
-{
-    const uintptr_t size = (uintptr_t)type_of(t->type)->block_bytes;
-    if ((uintptr_t)t->data % size == 0 || t->n_bytes == 0) return 0;
-    r->c->arena.cap += t->n_bytes;
-    void *copy = arena_array(&r->c->arena, t->n_bytes, 1);
-    if (!copy) return fail_memory(r->err, t->n_bytes, "a tensor that is not aligned in its file");
-    memcpy(copy, t->data, t->n_bytes);
-    t->data = copy;
-    return 0;
-}
-
 /* The object behind a tensor's name. Its members come in any order, each once. */
 static int tensor_read(struct reader *r, struct file_tensor *t)
 {
@@ -175,7 +161,7 @@ int safetensors_read(struct container *c, struct file_map m, struct hearth_error
     buf_init(&r.text, n);
     int status = header_read(&r);
     if (status == 0) status = overlap_check(&r, first);
-    for (uint64_t i = first; status == 0 && i < c->n_tensor; i++) status = tensor_align(&r, &c->tensor[i]);
+    for (uint64_t i = first; status == 0 && i < c->n_tensor; i++) status = tensor_align(c, &c->tensor[i], err);
     buf_free(&r.text);
     return status;
 }
