@@ -7,7 +7,7 @@
 #include "formats/torch.h"
 #include "formats/zip.h"
 
-enum { OLD_VERSION = 1001, COPY_FREE = 16 << 20 };
+enum { OLD_VERSION = 1001, COPY_FREE = 16 << 20, PATH_MAX_BYTES = 4096 };
 
 /* ---- the form before 1.6 */
 
@@ -115,21 +115,23 @@ static int entry_check(const struct torch_reader *t, const struct zip_entry *e)
                 STR_ARG(e->name));
 }
 
-/* folder/name in the archive. */
-static const struct zip_entry *entry_find(const struct zip *z, struct str folder, const char *between, struct str name, struct buf *path)
+/* The entry of this name below the folder; names of thousands of bytes are in no archive. */
+static const struct zip_entry *entry_find(const struct zip *z, struct str folder, const char *between, struct str name)
 {
-    buf_clear(path);
-    buf_put(path, folder.p, folder.n);
-    buf_puts(path, between);
-    buf_put(path, name.p, name.n);
-    return path->failed ? NULL : zip_find(z, buf_str(path));
+    char path[PATH_MAX_BYTES];
+    const size_t n = strlen(between);
+    if (folder.n + n > sizeof path || name.n > sizeof path - folder.n - n) return NULL;
+    memcpy(path, folder.p, folder.n);
+    memcpy(path + folder.n, between, n);
+    memcpy(path + folder.n + n, name.p, name.n);
+    return zip_find(z, (struct str){ path, folder.n + n + name.n });
 }
 
-static int zip_storages(struct torch_reader *t, const struct zip *z, struct str folder, struct buf *path)
+static int zip_storages(struct torch_reader *t, const struct zip *z, struct str folder)
 {
     for (uint64_t i = 0; i < t->n_storage; i++) {
         struct storage *s = &t->storage[i];
-        const struct zip_entry *e = entry_find(z, folder, "/data/", s->key, path);
+        const struct zip_entry *e = entry_find(z, folder, "/data/", s->key);
         if (!e) continue; /* refused when a tensor needs it */
         int status = entry_check(t, e);
         if (status == 0) status = torch_storage_place(t, s, e->offset, e->n);
@@ -138,32 +140,29 @@ static int zip_storages(struct torch_reader *t, const struct zip *z, struct str 
     return 0;
 }
 
-static int archive_read(struct torch_reader *t, const struct zip *z, struct buf *path)
+static int archive_read(struct torch_reader *t, const struct zip *z)
 {
     uint32_t root;
     const struct zip_entry *const e = description_find(z);
     if (!e) return fail(t->err, HEARTH_E_UNSUPPORTED, "a zip archive without data.pkl, so no file of weights");
     const struct str folder = str_sub(e->name, 0, e->name.n - strlen("/data.pkl"));
-    if (entry_find(z, folder, "/", STR("constants.pkl"), path))
+    if (entry_find(z, folder, "/", STR("constants.pkl")))
         return fail(t->err, HEARTH_E_UNSUPPORTED, "a TorchScript program, not a file of weights: use a safetensors or GGUF version");
-    const struct zip_entry *const order = entry_find(z, folder, "/", STR("byteorder"), path);
+    const struct zip_entry *const order = entry_find(z, folder, "/", STR("byteorder"));
     if (order && order->n == 3 && memcmp(t->m.p + order->offset, "big", 3) == 0) return big_endian(t);
     struct cursor in = { .p = t->m.p + e->offset, .n = e->n };
     int status = entry_check(t, e);
     if (status == 0) status = pickle_read(&t->p, &in, &root, t->err);
     if (status == 0) status = torch_storages(t);
-    if (status == 0) status = zip_storages(t, z, folder, path);
+    if (status == 0) status = zip_storages(t, z, folder);
     return status < 0 ? status : torch_tensors(t, root);
 }
 
 static int zipped_read(struct torch_reader *t)
 {
     struct zip z;
-    struct buf path;
-    buf_init(&path, 8192);
     int status = zip_read(&z, t->m, &t->c->arena, t->err);
-    if (status == 0) status = archive_read(t, &z, &path);
-    buf_free(&path);
+    if (status == 0) status = archive_read(t, &z);
     zip_free(&z);
     return status;
 }

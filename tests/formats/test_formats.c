@@ -782,8 +782,8 @@ static void test_unknown(void **state)
     } cases[] = {
         { "u1", "", HEARTH_E_FORMAT, "empty" },
         { "u2", "Once upon a time", HEARTH_E_UNSUPPORTED, "4f 6e 63 65" },
-        { "u3", "PK\3\4....", HEARTH_E_UNSUPPORTED, "zip" },
-        { "u4", "\x80\2\x8a\x0al\xfc\x9c", HEARTH_E_UNSUPPORTED, "pickle" },
+        { "u3", "PK\3\4....", HEARTH_E_FORMAT, "zip" },
+        { "u4", "\x80\2\x8a\x0al\xfc\x9c", HEARTH_E_FORMAT, "pickle" },
         { "u5", "lmgg", HEARTH_E_UNSUPPORTED, "ggml" },
         { "u6", "fmgg\1", HEARTH_E_UNSUPPORTED, "ggmf" },
         { "u7", "tjgg\3", HEARTH_E_UNSUPPORTED, "ggjt" },
@@ -807,8 +807,8 @@ static void test_folders(void **state)
     (void)state;
     const char *folder = make_folder("folders");
     open_fails(folder, HEARTH_E_NOT_FOUND, "model.safetensors.index.json, model.safetensors");
-    write_text(below(folder, "pytorch_model.bin"), "PK");
-    open_fails(folder, HEARTH_E_UNSUPPORTED, "pytorch_model.bin, which is not supported yet");
+    write_text(below(folder, "tf_model.h5"), "\x89HDF");
+    open_fails(folder, HEARTH_E_UNSUPPORTED, "tf_model.h5, which is not supported yet");
     struct gguf_make g;
     make_sample(&g, 3);
     write_file(below(folder, "one.gguf"), g.p, g.n);

@@ -87,7 +87,9 @@ static bool try_bytes(const uint8_t *p, size_t n)
     int status = 1;
     alarm(TRY_SECONDS);
     if (gguf_probe(c)) status = gguf_open(c, "/nowhere/x", &err);
-    else if (safetensors_probe(c)) status = hf_file_open(c, "/nowhere/x", &err);
+    else if (safetensors_probe(c)) status = safetensors_open(c, "/nowhere/x", &err);
+    else if (torch_probe(c)) status = torch_open(c, "/nowhere/x", &err);
+    else if (rwkv_cpp_probe(c)) status = rwkv_cpp_open(c, "/nowhere/x", &err);
     else if (llama2c_probe(c)) status = llama2c_open(c, "/nowhere/x", &err);
     if (status < 0) check_refusal(status, &err);
     if (status == 0) walk(c);
@@ -360,6 +362,37 @@ static void test_llama2c(void **state)
     free(p);
 }
 
+/* ---- PyTorch */
+
+static void test_torch(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "formats/bin-views/nested.bin", "formats/bin-views/old.bin" };
+    for (size_t i = 0; i < COUNT(names); i++) {
+        size_t n;
+        uint8_t *p = (uint8_t *)read_file(hearth_golden(names[i]), &n);
+        damage_all(p, n, i ? 1100 : n, try_bytes); /* a zip archive has its directory at the end */
+        free(p);
+    }
+}
+
+/* ---- rwkv.cpp */
+
+static void test_rwkv_cpp(void **state)
+{
+    (void)state;
+    struct gguf_make g = { .version = 3 };
+    make_u32(&g, 0x67676d66), make_u32(&g, 101);
+    make_u32(&g, 256), make_u32(&g, 32), make_u32(&g, 2), make_u32(&g, 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        make_u32(&g, 2), make_u32(&g, 3), make_u32(&g, i), make_u32(&g, 32), make_u32(&g, 2);
+        make_bytes(&g, (const char[]){ 'a', 'b', (char)('c' + i) }, 3);
+        for (uint32_t k = 0; k < (i == 0 ? 256u : i == 1 ? 128u : 36u); k++) make_bytes(&g, "x", 1);
+    }
+    damage_all(g.p, g.n, g.n, try_bytes);
+    free(g.p);
+}
+
 /* ---- folders: the index of a sharded model, through real files */
 
 static bool try_folder(const char *folder)
@@ -464,7 +497,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gguf_sample), cmocka_unit_test(test_gguf_golden), cmocka_unit_test(test_safetensors),
         cmocka_unit_test(test_config),      cmocka_unit_test(test_llama2c),     cmocka_unit_test(test_index),
-        cmocka_unit_test(test_many),        cmocka_unit_test(test_collisions),
+        cmocka_unit_test(test_many),        cmocka_unit_test(test_collisions),  cmocka_unit_test(test_torch),
+        cmocka_unit_test(test_rwkv_cpp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
