@@ -9,7 +9,10 @@
 #include "quant/mxfp4/mxfp4_dot.h"
 #include "quant/plain/plain_dot.h"
 #include "quant/q4_0/q4_0_dot.h"
+#include "quant/q4_1/q4_1_dot.h"
 #include "quant/q4_k/q4_k_dot.h"
+#include "quant/q5_0/q5_0_dot.h"
+#include "quant/q5_1/q5_1_dot.h"
 #include "quant/q5_k/q5_k_dot.h"
 #include "quant/q6_k/q6_k_dot.h"
 #include "quant/q8_0/q8_0_dot.h"
@@ -65,6 +68,9 @@ static const struct {
     { DTYPE_BF16, bf16_kernel_product, bf16_kernel_product_bf16, NULL, bf16_kernel_columns, bf16_kernel_unpack, bf16_kernel_dot, bf16_kernel_axpy },
     { DTYPE_Q8_0, q8_0_kernel_product, q8_0_kernel_product_bf16, q8_0_kernel_product_i8, NULL, q8_0_kernel_unpack, q8_0_kernel_dot, q8_0_kernel_axpy },
     { DTYPE_Q4_0, q4_0_kernel_product, q4_0_kernel_product_bf16, q4_0_kernel_product_i8, NULL, q4_0_kernel_unpack, q4_0_kernel_dot, NULL },
+    { DTYPE_Q4_1, q4_1_kernel_product, q4_1_kernel_product_bf16, q4_1_kernel_product_i8, NULL, q4_1_kernel_unpack, q4_1_kernel_dot, NULL },
+    { DTYPE_Q5_0, q5_0_kernel_product, q5_0_kernel_product_bf16, q5_0_kernel_product_i8, NULL, q5_0_kernel_unpack, q5_0_kernel_dot, NULL },
+    { DTYPE_Q5_1, q5_1_kernel_product, q5_1_kernel_product_bf16, q5_1_kernel_product_i8, NULL, q5_1_kernel_unpack, q5_1_kernel_dot, NULL },
     { DTYPE_Q4_K, q4_k_kernel_product, q4_k_kernel_product_bf16, q4_k_kernel_product_i8, NULL, q4_k_kernel_unpack, q4_k_kernel_dot, NULL },
     { DTYPE_Q5_K, q5_k_kernel_product, q5_k_kernel_product_bf16, q5_k_kernel_product_i8, NULL, q5_k_kernel_unpack, q5_k_kernel_dot, NULL },
     { DTYPE_Q6_K, q6_k_kernel_product, q6_k_kernel_product_bf16, q6_k_kernel_product_i8, NULL, q6_k_kernel_unpack, q6_k_kernel_dot, NULL },

@@ -8,6 +8,17 @@
 
 enum { AFFINE_SUB = 32, LINEAR_SUB = 16, REFITS = 4 };
 
+void search_range(float *d, float *m, const float *x, int n, int levels)
+{
+    float least = x[0], most = x[0];
+    for (int i = 1; i < n; i++) {
+        least = x[i] < least ? x[i] : least;
+        most = x[i] > most ? x[i] : most;
+    }
+    *d = (most - least) / (float)levels;
+    *m = least;
+}
+
 /* ---- with a minimum: value = scale * q - min, min >= 0 */
 
 struct affine {

@@ -21,6 +21,9 @@ static inline int search_round(float v, int lo, int hi)
     return v < (float)hi ? (int)lrintf(v) : hi;
 }
 
+/* A grid of levels + 1 values from the smallest of x to the largest: value = d * q + m. */
+void search_range(float *d, float *m, const float *x, int n, int levels); /* x [n] */
+
 /* Sub-blocks of 32: value = d * scale * q - dmin * min, 0 <= q <= levels, scale and min of 6 bits (Q4_K, Q5_K). */
 struct search_affine {
     uint16_t d, dmin; /* f16 */

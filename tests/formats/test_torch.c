@@ -404,6 +404,33 @@ static void test_rwkv_cpp_real(void **state)
     }
 }
 
+/* The quantised file of a model against its floats: the same names and shapes; our own packing gives the same bytes. */
+static void test_rwkv_cpp_quantised(void **state)
+{
+    (void)state;
+    const char *folder = hearth_shared("data/models/rwkv-tiny");
+    if (!folder) SKIP("no rwkv-tiny here");
+    struct container *f = open_ok(test_path(folder, "tiny-rwkv-4v0-660K-FP32.bin")), *q = open_ok(test_path(folder, "tiny-rwkv-4v0-660K-Q5_1.bin"));
+    int quantised = 0;
+    assert_int_equal(f->n_tensor, q->n_tensor);
+    for (uint64_t i = 0; i < f->n_tensor; i++) {
+        const struct file_tensor *a = &f->tensor[i], *b = tensor(q, a->name);
+        if (b->type == DTYPE_F32) {
+            assert_same(a, b);
+            continue;
+        }
+        assert_true(b->type == DTYPE_Q5_1 && b->rank == 2 && a->rank == 2 && a->dim[0] == b->dim[0] && a->dim[1] == b->dim[1]);
+        quantised++;
+        void *packed = malloc(b->n_bytes);
+        type_of(DTYPE_Q5_1)->pack(packed, a->data, (int64_t)(a->dim[0] * a->dim[1]));
+        assert_memory_equal(packed, b->data, b->n_bytes);
+        free(packed);
+    }
+    assert_true(quantised >= 4 * 7);
+    container_close(f);
+    container_close(q);
+}
+
 /* ---- each allocation fails in turn */
 
 static void test_no_memory(void **state)
@@ -434,7 +461,7 @@ int main(void)
         cmocka_unit_test(test_folders),     cmocka_unit_test(test_safetensors_win), cmocka_unit_test(test_checkpoint),
         cmocka_unit_test(test_rwkv_native), cmocka_unit_test(test_refused),    cmocka_unit_test(test_by_hand),
         cmocka_unit_test(test_by_hand_refused), cmocka_unit_test(test_deep),   cmocka_unit_test(test_rwkv_cpp),
-        cmocka_unit_test(test_rwkv_cpp_real), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_rwkv_cpp_real), cmocka_unit_test(test_rwkv_cpp_quantised), cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,10 @@
 #include "base/rng.h"
 #include "kernels/kernels.h"
 #include "quant/q4_0/q4_0.h"
+#include "quant/q4_1/q4_1.h"
 #include "quant/q4_k/q4_k.h"
+#include "quant/q5_0/q5_0.h"
+#include "quant/q5_1/q5_1.h"
 #include "quant/q5_k/q5_k.h"
 #include "quant/q6_k/q6_k.h"
 #include "quant/q8_0/q8_0.h"
@@ -666,6 +669,16 @@ static void block_extreme(enum dtype t, void *block, int sign)
         memset(b->q, sign > 0 ? 127 : -128, sizeof b->q);
     } else if (t == DTYPE_Q4_0) {
         ((struct q4_0 *)block)->d = one;
+    } else if (t == DTYPE_Q4_1) {
+        struct q4_1 *b = block;
+        b->d = one;
+        b->m = sign > 0 ? one : f32_to_f16(-1);
+    } else if (t == DTYPE_Q5_0) {
+        ((struct q5_0 *)block)->d = one;
+    } else if (t == DTYPE_Q5_1) {
+        struct q5_1 *b = block;
+        b->d = one;
+        b->m = sign > 0 ? one : f32_to_f16(-1);
     } else if (t == DTYPE_Q4_K) {
         struct q4_k *b = block;
         memset(b->scales, 0xff, sizeof b->scales);
@@ -716,7 +729,7 @@ static void test_odd_scales(void **state)
             for (uint64_t at = 0; at < 3 * bench.row_bytes; at += (uint64_t)type_of(t)->block_bytes) {
                 char *block = bench.w + at;
                 memcpy(t == DTYPE_Q6_K ? block + 208 : block, &scales[s], 2);
-                if (t == DTYPE_Q4_K || t == DTYPE_Q5_K) memcpy(block + 2, &scales[s], 2);
+                if (t == DTYPE_Q4_K || t == DTYPE_Q5_K || t == DTYPE_Q4_1 || t == DTYPE_Q5_1) memcpy(block + 2, &scales[s], 2);
             }
             for (int i = 0; i < 3 * 512; i++) bench.x[i] = uniform();
             bench_finish();

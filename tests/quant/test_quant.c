@@ -130,7 +130,7 @@ static void test_row_bytes(void **state)
 
 /* ---- unpack */
 
-static const char *const weight_types[] = { "F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K", "MXFP4" };
+static const char *const weight_types[] = { "F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K", "MXFP4" };
 
 static void test_unpack(void **state)
 {
@@ -191,7 +191,7 @@ static void test_f64(void **state)
 static void test_pack_bytes(void **state)
 {
     (void)state;
-    static const enum dtype types[] = { DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_Q8_0, DTYPE_Q4_0 };
+    static const enum dtype types[] = { DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_Q8_0, DTYPE_Q4_0, DTYPE_Q4_1, DTYPE_Q5_0, DTYPE_Q5_1 };
     char got[VALUES * 4];
     for (size_t i = 0; i < COUNT(types); i++) {
         const struct type_info *info = type_of(types[i]);
@@ -249,8 +249,8 @@ static void test_pack_edges(void **state)
             type_of(t)->pack(bytes, x, 256);
             type_of(t)->unpack(got, bytes, 256);
             for (int i = 0; i < 256; i++) {
-                /* Q4_0 has 8 steps on one side and 7 on the other: the far end of the short side is one step off. */
-                const float limit = largest * (t == DTYPE_Q4_0 ? 0.1251f : 0.04f);
+                /* Q4_0 has 8 steps on one side and 7 on the other: the far end of the short side is one step off. Q5_0 has 16 and 15. */
+                const float limit = largest * (t == DTYPE_Q4_0 ? 0.1251f : t == DTYPE_Q5_0 ? 0.0626f : 0.04f);
                 if (!(fabsf(got[i] - x[i]) <= limit)) {
                     fail_msg("%s, %s: value %d is %g, expected %g", type_of(t)->name, cases[c].name, i, got[i], x[i]);
                 }
