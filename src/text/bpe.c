@@ -45,10 +45,10 @@ static uint32_t score_rank(double score)
     return bits & 1u << 31 ? bits : ~(bits | 1u << 31);
 }
 
-/* Pieces marked unused stay out of it (SentencePiece would join them and take them apart again at the end). */
 static bool piece_joins(const struct tokenizer *t, uint32_t id)
 {
-    return t->vocab.type[id] == TOKEN_NORMAL || t->vocab.type[id] == TOKEN_USER;
+    const uint8_t type = t->vocab.type[id];
+    return type == TOKEN_NORMAL || type == TOKEN_USER || type == TOKEN_UNUSED;
 }
 
 static void rank_by_score(const struct encode *e, struct str text, uint32_t i, uint32_t end)
@@ -66,6 +66,17 @@ static void rank_by_score(const struct encode *e, struct str text, uint32_t i, u
     if (id == NO_ID || !piece_joins(t, id)) return;
     s->rank = score_rank(t->vocab.score[id]);
     s->merged = id;
+    if (e->split && t->vocab.type[id] == TOKEN_UNUSED) e->split[id] = (uint16_t)(right->at - s->at);
+}
+
+/* tiktoken: what two parts make is a token, and its rank is its id. */
+static void rank_by_id(const struct encode *e, struct str text, uint32_t i, uint32_t end)
+{
+    struct symbol *s = &e->symbol[i];
+    s->rank = NO_ID;
+    if (s->next == end) return;
+    const uint32_t next = e->symbol[s->next].next;
+    s->rank = s->merged = vocab_find(&e->t->vocab, str_sub(text, s->at, next == end ? text.n : e->symbol[next].at));
 }
 
 /* ---- merging */
@@ -316,6 +327,21 @@ static int word_by_rule(struct encode *e, struct str text)
     return status;
 }
 
+/* ---- ranks: words are bytes */
+
+static int word_by_id(struct encode *e, struct str text)
+{
+    const uint32_t whole = vocab_find(&e->t->vocab, text);
+    uint32_t n = 0;
+    if (whole != NO_ID) return encode_put(e, whole);
+    int status = symbols_reserve(e, text.n);
+    for (size_t at = 0; at < text.n && !status; at++) symbol_put(e, &n, vocab_find(&e->t->vocab, str_sub(text, at, at + 1)), at);
+    if (!status) status = merge_all(e, text, n, rank_by_id);
+    for (uint32_t i = 0; i < n && !status; i = e->symbol[i].next)
+        if (e->symbol[i].id != NO_ID) status = encode_put(e, e->symbol[i].id);
+    return status;
+}
+
 /* ---- scores */
 
 static uint32_t symbols_by_score(struct encode *e, struct str text)
@@ -338,6 +364,31 @@ static uint32_t symbols_by_score(struct encode *e, struct str text)
     return n;
 }
 
+/* Unused pieces were joined on the way to longer ones; those that are left are taken apart, down to pieces in use; one that
+ * was not joined counts as unknown. */
+static int piece_put(struct encode *e, uint32_t id, struct str text)
+{
+    while (id != NO_ID && e->t->vocab.type[id] == TOKEN_UNUSED && e->split && e->split[id]) {
+        const struct str left = str_sub(text, 0, e->split[id]);
+        const int status = piece_put(e, vocab_find(&e->t->vocab, left), left);
+        if (status) return status;
+        text = str_sub(text, e->split[id], text.n);
+        id = vocab_find(&e->t->vocab, text);
+    }
+    const bool known = id != NO_ID && e->t->vocab.type[id] != TOKEN_UNUSED;
+    return known ? encode_put(e, id) : encode_unknown(e, text);
+}
+
+static int splits_reset(struct encode *e)
+{
+    if (!e->t->has_unused) return 0;
+    const uint32_t n = e->t->vocab.n;
+    if (!e->split) e->split = mem_array(n, sizeof *e->split);
+    if (!e->split) return fail_memory(e->err, (uint64_t)n * sizeof *e->split, "encoding a text");
+    memset(e->split, 0, n * sizeof *e->split);
+    return 0;
+}
+
 static int word_by_score(struct encode *e, struct str text)
 {
     struct cached_word *cached = cache_slot(e, text);
@@ -345,6 +396,7 @@ static int word_by_score(struct encode *e, struct str text)
     if (status) return status < 0 ? status : 0;
     const size_t from = e->out->n;
     status = symbols_reserve(e, text.n);
+    if (!status) status = splits_reset(e);
     if (status) return status;
     const uint32_t n = symbols_by_score(e, text);
     status = merge_all(e, text, n, rank_by_score);
@@ -352,8 +404,7 @@ static int word_by_score(struct encode *e, struct str text)
     for (uint32_t i = 0; i < n && !status; i = e->symbol[i].next) {
         const struct symbol *s = &e->symbol[i];
         const size_t end = s->next == n ? text.n : e->symbol[s->next].at;
-        if (s->id == NO_ID) status = encode_unknown(e, str_sub(text, s->at, end));
-        else status = encode_put(e, s->id);
+        status = piece_put(e, s->id, str_sub(text, s->at, end));
         unknown |= s->id == NO_ID;
     }
     if (!status && !unknown) cache_set(e, cached, text, from);
@@ -378,3 +429,4 @@ static int text_by_score(struct encode *e, struct str text)
 const struct model_kind model_byte_bpe = { "byte-level BPE", word_by_rule };
 const struct model_kind model_bpe = { "BPE", word_by_rule };
 const struct model_kind model_spm_bpe = { "SentencePiece BPE", text_by_score };
+const struct model_kind model_rank_bpe = { "BPE by rank", word_by_id };

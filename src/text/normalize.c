@@ -249,7 +249,8 @@ static int run_sentencepiece(const struct step *s, struct encode *e, struct str 
         if (!str_is(to, " ")) break;
     }
     if (at == in.n) return 0;
-    if (s->flag) buf_put(out, s->from.p, s->from.n);
+    const bool dummy = s->flag && (e->first || !t->prefix_once);
+    if (dummy && !t->space_behind) buf_put(out, s->from.p, s->from.n);
     bool after_space = s->left;
     for (; at < in.n; at += n) {
         n = spm_prefix(s, t, str_sub(in, at, in.n), &to);
@@ -259,6 +260,7 @@ static int run_sentencepiece(const struct step *s, struct encode *e, struct str 
         after_space = s->left && to.p[to.n - 1] == ' ';
     }
     while (s->left && !out->failed && str_ends(buf_str(out), s->from)) out->n -= s->from.n;
+    if (dummy && t->space_behind) buf_put(out, s->from.p, s->from.n);
     return 0;
 }
 

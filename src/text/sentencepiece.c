@@ -135,11 +135,10 @@ static int32_t control_find(const struct tokenizer *t, struct str name)
     return id != NO_ID && t->vocab.type[id] == TOKEN_CONTROL ? (int32_t)id : -1;
 }
 
-static const struct model_kind *model_of(uint64_t type)
-{
-    if (type == MODEL_UNIGRAM) return &model_unigram;
-    return type == MODEL_BPE || type == MODEL_CHAR ? &model_spm_bpe : NULL; /* characters: pieces that never join */
-}
+static const struct model_kind *const model_kinds[] = {
+    [MODEL_UNIGRAM] = &model_unigram, [MODEL_BPE] = &model_spm_bpe, [MODEL_WORD] = &model_words,
+    [MODEL_CHAR] = &model_spm_bpe, /* characters: pieces that never join */
+};
 
 int tokenizer_spm_read(struct tokenizer *t, const char *path, struct hearth_error *err)
 {
@@ -161,12 +160,11 @@ int tokenizer_spm_read(struct tokenizer *t, const char *path, struct hearth_erro
     if (!status && t->vocab.n == 0) return broken(err);
     if (!status) status = vocab_index(&t->vocab, err);
     if (status) return status;
-    t->model = model_of(m.type);
+    t->model = m.type < sizeof model_kinds / sizeof *model_kinds ? model_kinds[m.type] : NULL;
     if (!t->model)
         return fail(err, HEARTH_E_UNSUPPORTED, "SentencePiece models of type %llu are not known to hearth",
                     (unsigned long long)m.type);
-    if (m.suffix_space)
-        return fail(err, HEARTH_E_UNSUPPORTED, "SentencePiece models with spaces as suffixes are not known to hearth");
+    t->space_behind = m.suffix_space;
     t->byte_fallback = m.byte_fallback;
     t->bos = control_find(t, m.bos);
     t->eos = control_find(t, m.eos);
@@ -175,6 +173,14 @@ int tokenizer_spm_read(struct tokenizer *t, const char *path, struct hearth_erro
 }
 
 /* ---- what the formats share */
+
+/* Whether some piece that is not used could be joined. */
+static bool any_unused(const struct tokenizer *t)
+{
+    for (uint32_t id = 0; id < t->vocab.n; id++)
+        if (t->vocab.type[id] == TOKEN_UNUSED && t->vocab.length[id]) return true;
+    return false;
+}
 
 static bool filter_user(const struct vocab *v, uint32_t id)
 {
@@ -200,17 +206,15 @@ static bool pieces_end_at_space(const struct tokenizer *t)
     return true;
 }
 
-static void scores_range(struct tokenizer *t)
+static void score_least(struct tokenizer *t)
 {
-    double least = DBL_MAX, most = -DBL_MAX;
+    double least = DBL_MAX;
     for (uint32_t id = 0; id < t->vocab.n; id++) {
         if (t->vocab.type[id] == TOKEN_UNKNOWN && t->unknown < 0) t->unknown = t->unk = (int32_t)id;
         if (t->vocab.type[id] != TOKEN_NORMAL) continue;
         if (t->vocab.score[id] < least) least = t->vocab.score[id];
-        if (t->vocab.score[id] > most) most = t->vocab.score[id];
     }
     t->score_min = least == DBL_MAX ? 0 : least;
-    t->score_max = most == -DBL_MAX ? 0 : most;
 }
 
 int spm_setup(struct tokenizer *t, const struct spm_options *o, struct hearth_error *err)
@@ -219,8 +223,9 @@ int spm_setup(struct tokenizer *t, const struct spm_options *o, struct hearth_er
     t->space = o->escape ? STR(SPM_SPACE) : STR(" ");
     t->fuse_unk = t->fuse_across = t->float_sums = true;
     t->decode_trims = o->remove_extra;
-    scores_range(t);
-    t->cut_at_space = pieces_end_at_space(t);
+    score_least(t);
+    t->has_unused = any_unused(t);
+    t->cut_at_space = !t->has_unused && pieces_end_at_space(t);
     int status = matcher_build(&t->user, &t->vocab, filter_user, err);
     if (!status && t->model == &model_unigram) status = matcher_build(&t->pieces, &t->vocab, filter_pieces, err);
     step_args_defaults(&a);

@@ -131,6 +131,7 @@ static int encode_normal(struct encode *e, struct str text, bool first)
 
 static int encode_raw(struct encode *e, struct str text, bool first)
 {
+    e->first = first;
     const int status = normalize_run(e, text, &text);
     return status ? status : added_split(e, &e->t->normal_match, text, first, encode_normal);
 }
@@ -160,6 +161,7 @@ static void encode_free(struct encode *e)
     mem_free(e->link);
     mem_free(e->path);
     mem_free(e->cache);
+    mem_free(e->split);
 }
 
 static int put_all(struct encode *e, const int32_t *ids, uint32_t n)

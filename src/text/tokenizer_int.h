@@ -199,7 +199,9 @@ struct model_kind {
     const char *name;  /* for people */
     int (*word)(struct encode *e, struct str text); /* appends the ids of one piece */
 };
-extern const struct model_kind model_byte_bpe, model_bpe, model_spm_bpe, model_unigram; /* bpe.c, unigram.c */
+extern const struct model_kind model_byte_bpe, model_bpe, model_spm_bpe, model_rank_bpe; /* bpe.c */
+extern const struct model_kind model_unigram;                                          /* unigram.c */
+extern const struct model_kind model_words, model_greedy;                              /* lookup.c */
 
 /* ---- the tokenizer */
 
@@ -238,8 +240,11 @@ struct tokenizer {
 
     struct str      space;         /* how SentencePiece pieces write a space */
     bool            cut_at_space;  /* no piece holds a space behind another character: words are independent */
+    bool            space_behind;  /* the dummy space is put behind the text, not before it */
+    bool            prefix_once;   /* the dummy space is put where the text begins, not behind every added token */
+    bool            has_unused;    /* pieces that may be joined on the way, but have to be taken apart again */
     bool            float_sums;    /* unigram: SentencePiece adds in float, the tokenizers library in double */
-    double          score_min, score_max;
+    double          score_min;
     struct matcher  pieces;        /* unigram: what the Viterbi search may use */
     struct matcher  user;          /* SentencePiece: user-defined symbols, never cut nor normalised */
 
@@ -343,6 +348,8 @@ struct encode {
     struct cached_word     *cache;
     uint32_t                cache_mask;
     bool                    last_unknown; /* the id just put stands for unknown characters */
+    bool                    first;        /* the part being normalised begins where the text began */
+    uint16_t               *split;        /* bpe.c: [vocab] how many bytes of an unused piece came from its left part */
 };
 
 int encode_put(struct encode *e, uint32_t id);

@@ -28,11 +28,12 @@ static void path_offer(struct encode *e, size_t begin, size_t end, uint32_t id, 
     *p = (struct path){ .id = id, .begin = (uint32_t)begin, .score = sum };
 }
 
-static double piece_score(const struct tokenizer *t, uint32_t id, size_t bytes)
+/* User-defined pieces always win, the longer the better. */
+static double piece_score(const struct tokenizer *t, uint32_t id, struct str text)
 {
     const struct vocab *v = &t->vocab;
-    if (v->type[id] == TOKEN_USER) return (float)((float)bytes * (float)t->score_max - 0.1); /* always wins */
-    return v->score[id];
+    if (v->type[id] != TOKEN_USER) return v->score[id];
+    return (float)(0.1 * ((double)text.n - 1.0));
 }
 
 /* All pieces that begin at `at`; where none is a single character, that character is unknown. */
@@ -46,7 +47,7 @@ static void paths_from(struct encode *e, struct str text, size_t at)
     for (size_t i = at; i < text.n && t->pieces.n && match_feed(&t->pieces, &m, (uint8_t)text.p[i]); i++) {
         const uint32_t id = match_id(&t->pieces, &m);
         if (id == NO_ID) continue;
-        path_offer(e, at, i + 1, id, piece_score(t, id, i + 1 - at));
+        path_offer(e, at, i + 1, id, piece_score(t, id, str_sub(text, at, i + 1)));
         single |= i + 1 == one;
     }
     if (!single) path_offer(e, at, one, NO_ID, t->score_min - UNKNOWN_PENALTY);
