@@ -44,6 +44,53 @@ static int added_decoder_read(struct tokenizer *t, struct json *j, struct hf_con
     return kind == JSON_OBJECT_END ? 0 : HEARTH_E_FORMAT;
 }
 
+/* ["<a>", {"content": "<b>"}]; another shape is skipped. */
+static int special_read(struct tokenizer *t, struct json *j, struct hf_config *h)
+{
+    enum json_kind kind = json_next(j);
+    if (kind != JSON_ARRAY) return json_skip(j, kind);
+    for (struct json at = *j; (kind = json_next(&at)) != JSON_ARRAY_END; at = *j) {
+        struct str text = { 0 };
+        if (kind == JSON_ERROR) return HEARTH_E_FORMAT;
+        const int status = content_read(t, j, &text);
+        if (status) return status;
+        if (text.n == 0) continue;
+        if (h->n_special == SPECIAL_MAX) return json_fail(j, "fewer special tokens were expected");
+        h->special[h->n_special++] = text;
+    }
+    json_next(j);
+    return 0;
+}
+
+static int kind_read(struct tokenizer *t, struct json *j, struct hf_config *h)
+{
+    const int status = content_read(t, j, &h->kind);
+    if (str_ends(h->kind, STR("Fast"))) h->kind.n -= strlen("Fast");
+    return status;
+}
+
+static int count_read(struct json *j, int64_t *out)
+{
+    const enum json_kind kind = json_next(j);
+    if (kind == JSON_NUMBER && j->is_int) *out = j->integer;
+    return json_skip(j, kind);
+}
+
+/* config.json, of the model: only what tells the kind of tokenizer. */
+static int model_config_read(struct tokenizer *t, struct json *j, struct hf_config *h)
+{
+    enum json_kind kind;
+    if (json_next(j) != JSON_OBJECT) return json_fail(j, "an object was expected");
+    while ((kind = json_next(j)) == JSON_KEY) {
+        int status;
+        if (json_is(j, "model_type")) status = content_read(t, j, &h->model_type);
+        else if (json_is(j, "tokenizer_class")) status = kind_read(t, j, h);
+        else status = json_skip(j, JSON_KEY);
+        if (status) return status;
+    }
+    return kind == JSON_OBJECT_END ? 0 : HEARTH_E_FORMAT;
+}
+
 /* tokenizer_config.json and special_tokens_map.json share their keys. */
 static int config_read(struct tokenizer *t, struct json *j, struct hf_config *h)
 {
@@ -57,6 +104,14 @@ static int config_read(struct tokenizer *t, struct json *j, struct hf_config *h)
         else if (json_is(j, "eos_token")) status = content_read(t, j, &h->eos);
         else if (json_is(j, "unk_token")) status = content_read(t, j, &h->unk);
         else if (json_is(j, "pad_token")) status = content_read(t, j, &h->pad);
+        else if (json_is(j, "legacy")) status = flag_read(j, &h->legacy);
+        else if (json_is(j, "legacy_behaviour")) status = flag_read(j, &h->legacy_behaviour);
+        else if (json_is(j, "extra_ids")) status = count_read(j, &h->extra_ids);
+        else if (json_is(j, "tokenizer_class")) status = kind_read(t, j, h);
+        else if (json_is(j, "src_lang")) status = content_read(t, j, &h->src_lang);
+        else if (json_is(j, "language_codes")) status = content_read(t, j, &h->language_codes);
+        else if (json_is(j, "additional_special_tokens")) status = special_read(t, j, h);
+        else if (json_is(j, "extra_special_tokens")) status = special_read(t, j, h);
         else if (json_is(j, "added_tokens_decoder")) status = added_decoder_read(t, j, h);
         else status = json_skip(j, JSON_KEY);
         if (status) return status;
@@ -87,6 +142,7 @@ static const struct config_file {
     const char *name;
     int (*read)(struct tokenizer *t, struct json *j, struct hf_config *h);
 } config_files[] = {
+    { "config.json", model_config_read },
     { "special_tokens_map.json", config_read },
     { "tokenizer_config.json", config_read },
     { "added_tokens.json", added_tokens_read },
@@ -111,7 +167,8 @@ int hf_config_read(struct tokenizer *t, const char *folder, struct hf_config *h,
     struct buf path;
     int status = 0;
     buf_init(&path, PATH_BYTES_MAX);
-    h->add_bos = h->add_eos = -1;
+    h->add_bos = h->add_eos = h->legacy = h->legacy_behaviour = -1;
+    h->extra_ids = -1;
     for (size_t i = 0; i < sizeof config_files / sizeof *config_files && !status; i++) {
         file_join(&path, folder, config_files[i].name);
         if (path.failed) status = fail_memory(err, PATH_BYTES_MAX, "a path");

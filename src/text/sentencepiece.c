@@ -64,11 +64,14 @@ static struct proto proto_of(struct str s)
 
 /* ---- the model file */
 
+enum { UNNAMED_GAP = 1024 }; /* ids behind a vocab.json that added tokens may have */
+
 enum { MODEL_UNIGRAM = 1, MODEL_BPE, MODEL_WORD, MODEL_CHAR };
 
 struct model_file {
     uint64_t           type;
-    bool               byte_fallback, suffix_space;
+    bool               byte_fallback, suffix_space, fairseq;
+    uint32_t           pieces; /* read so far */
     struct str         unk, bos, eos, pad;
     struct spm_options options;
 };
@@ -78,9 +81,16 @@ static int broken(struct hearth_error *err)
     return fail(err, HEARTH_E_FORMAT, "this is no SentencePiece model, or it is truncated or corrupt");
 }
 
-static int piece_read(struct tokenizer *t, struct str bytes, struct hearth_error *err)
+/* fairseq put <s> <pad> </s> <unk> in front of pieces that began <unk> <s> </s>. */
+static uint32_t fairseq_id(uint32_t piece)
 {
-    struct token token = { .id = t->vocab.n, .type = TOKEN_NORMAL, .scored = true };
+    static const uint8_t first[] = { 3, 0, 2 };
+    return piece < sizeof first ? first[piece] : piece + 1;
+}
+
+static int piece_read(struct tokenizer *t, struct model_file *m, struct str bytes, struct hearth_error *err)
+{
+    struct token token = { .type = TOKEN_NORMAL, .scored = true };
     struct proto r = proto_of(bytes);
     struct field f;
     int more;
@@ -92,9 +102,13 @@ static int piece_read(struct tokenizer *t, struct str bytes, struct hearth_error
             memcpy(&score, &bits, sizeof score);
             token.score = score;
         }
-        if (f.number == 3 && f.wire == WIRE_VARINT) token.type = f.value <= TOKEN_BYTE ? (enum token_type)f.value : TOKEN_UNUSED;
+        if (f.number == 3 && f.wire == WIRE_VARINT) 
+            token.type = f.value >= TOKEN_NORMAL && f.value <= TOKEN_BYTE ? (enum token_type)f.value : TOKEN_UNUSED;
     }
     if (more < 0 || !token.text.p) return broken(err);
+    if (m->pieces == 0 && token.type != TOKEN_UNKNOWN) m->fairseq = false; /* renumbered already */
+    token.id = m->fairseq ? fairseq_id(m->pieces) : m->pieces;
+    m->pieces++;
     return vocab_add(&t->vocab, &token, err);
 }
 
@@ -129,6 +143,15 @@ static int normalizer_read(struct model_file *m, struct str bytes, struct hearth
     return more < 0 ? broken(err) : 0;
 }
 
+/* Rules for decoded text: no known model has any. */
+static int denormalizer_check(struct str bytes, struct hearth_error *err)
+{
+    struct model_file m = { 0 };
+    const int status = normalizer_read(&m, bytes, err);
+    if (status || !m.options.charsmap.n) return status;
+    return fail(err, HEARTH_E_UNSUPPORTED, "SentencePiece models that rewrite decoded text (denormalizer_spec) are not known to hearth");
+}
+
 static int32_t control_find(const struct tokenizer *t, struct str name)
 {
     const uint32_t id = vocab_find(&t->vocab, name);
@@ -140,25 +163,64 @@ static const struct model_kind *const model_kinds[] = {
     [MODEL_CHAR] = &model_spm_bpe, /* characters: pieces that never join */
 };
 
-int tokenizer_spm_read(struct tokenizer *t, const char *path, struct hearth_error *err)
+/* Gives the pieces the ids of a vocab.json. Its other tokens are kept for decoding; pieces that it lacks still take part in
+ * cutting a text, with ids out of reach. */
+static int vocab_renumber(struct tokenizer *t, const char *path, struct hearth_error *err)
 {
-    struct model_file m = {
-        .type = MODEL_UNIGRAM, .unk = STR("<unk>"), .bos = STR("<s>"), .eos = STR("</s>"), .pad = STR("<pad>"),
-        .options = { .dummy_prefix = true, .remove_extra = true, .escape = true },
-    };
-    struct field f;
-    int more, status = file_map(&t->map, path, err);
-    if (status) return status;
-    if (t->map.n > TEXT_BYTES_MAX) return broken(err);
+    struct vocab names = { 0 }, v = { 0 };
+    const struct vocab *pieces = &t->vocab;
+    int status = vocab_json_read(&names, path, err);
+    for (uint32_t id = 0; id < names.n && !status; id++) {
+        struct token token = { .id = id, .text = vocab_text(&names, id), .type = TOKEN_NONE, .copy = true, .scored = true };
+        const uint32_t piece = vocab_find(pieces, token.text);
+        if (names.offset[id] == NO_ID) continue;
+        if (piece != NO_ID) token.type = (enum token_type)pieces->type[piece];
+        if (piece != NO_ID) token.score = pieces->score[piece];
+        status = vocab_add(&v, &token, err);
+    }
+    uint32_t beyond = names.n + UNNAMED_GAP;
+    for (uint32_t id = 0; id < pieces->n && !status; id++) {
+        struct token token = { .text = vocab_text(pieces, id), .copy = true, .scored = true, .score = pieces->score[id] };
+        if (pieces->offset[id] == NO_ID || vocab_find(&names, token.text) != NO_ID) continue;
+        token.id = beyond++;
+        token.type = (enum token_type)pieces->type[id];
+        t->n_named = names.n;
+        status = vocab_add(&v, &token, err);
+    }
+    if (!status) status = vocab_index(&v, err);
+    vocab_free(&names);
+    vocab_free(&t->vocab);
+    t->vocab = v;
+    return status ? fail_in(err, "%s", path), status : 0;
+}
+
+static int model_file_read(struct tokenizer *t, struct model_file *m, struct hearth_error *err)
+{
     struct proto r = { t->map.p, t->map.n, 0 };
+    struct field f;
+    int more, status = 0;
     while (!status && (more = field_next(&r, &f)) != 0) {
         if (more < 0) return broken(err);
-        if (f.wire == WIRE_BYTES && f.number == 1) status = piece_read(t, f.bytes, err);
-        if (f.wire == WIRE_BYTES && f.number == 2) status = trainer_read(&m, f.bytes, err);
-        if (f.wire == WIRE_BYTES && f.number == 3) status = normalizer_read(&m, f.bytes, err);
+        if (f.wire == WIRE_BYTES && f.number == 1) status = piece_read(t, m, f.bytes, err);
+        if (f.wire == WIRE_BYTES && f.number == 2) status = trainer_read(m, f.bytes, err);
+        if (f.wire == WIRE_BYTES && f.number == 3) status = normalizer_read(m, f.bytes, err);
+        if (f.wire == WIRE_BYTES && f.number == 5) status = denormalizer_check(f.bytes, err);
     }
     if (!status && t->vocab.n == 0) return broken(err);
-    if (!status) status = vocab_index(&t->vocab, err);
+    return status ? status : vocab_index(&t->vocab, err);
+}
+
+int tokenizer_spm_read(struct tokenizer *t, const char *path, bool fairseq, const char *vocab, struct hearth_error *err)
+{
+    struct model_file m = {
+        .fairseq = fairseq, .type = MODEL_UNIGRAM, .unk = STR("<unk>"), .bos = STR("<s>"), .eos = STR("</s>"), .pad = STR("<pad>"),
+        .options = { .dummy_prefix = true, .remove_extra = true, .escape = true },
+    };
+    int status = file_map(&t->map, path, err);
+    if (status) return status;
+    if (t->map.n > TEXT_BYTES_MAX) return broken(err);
+    status = model_file_read(t, &m, err);
+    if (!status && vocab) status = vocab_renumber(t, vocab, err);
     if (status) return status;
     t->model = m.type < sizeof model_kinds / sizeof *model_kinds ? model_kinds[m.type] : NULL;
     if (!t->model)

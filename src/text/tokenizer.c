@@ -30,6 +30,7 @@ int encode_put(struct encode *e, uint32_t id)
     struct ids *out = e->out;
     const int status = out->n < out->room ? 0 : ids_reserve(out, out->n + 1, e->err);
     if (status) return status;
+    if (e->t->n_named && id > e->t->n_named && id < e->t->vocab.n && e->t->vocab.offset[id] != NO_ID) id = (uint32_t)e->t->unknown;
     out->id[out->n++] = (int32_t)id;
     e->last_unknown = false;
     return 0;
@@ -185,7 +186,8 @@ int tokenizer_encode(const struct tokenizer *t, struct str text, bool special, s
     }
     if (!status && special) status = put_all(&e, t->before, t->n_before);
     if (!status) status = added_split(&e, &t->raw_match, text, true, encode_raw);
-    if (!status && special) status = put_all(&e, t->after, t->n_after);
+    const bool ended = t->eos_once && out->n > before && out->id[out->n - 1] == t->eos;
+    if (!status && special && !ended) status = put_all(&e, t->after, t->n_after);
     if (status) out->n = before;
     encode_free(&e);
     return status;
@@ -228,7 +230,7 @@ static bool in_template(int32_t id, const int32_t *ids, uint32_t n)
 
 void tokenizer_info(const struct tokenizer *t, struct tokenizer_info *out)
 {
-    uint32_t n = t->vocab.n;
+    uint32_t n = t->n_named ? t->n_named : t->vocab.n;
     for (uint32_t i = 0; i < t->n_added; i++)
         if (t->added[i].id >= n) n = t->added[i].id + 1;
     *out = (struct tokenizer_info){

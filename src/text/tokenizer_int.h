@@ -16,6 +16,7 @@ enum {
     ADDED_MAX        = 65536,   /* added tokens */
     STEPS_MAX        = 16,      /* normalizer, pre-tokenizer or decoder steps */
     TEMPLATE_IDS_MAX = 64,      /* ids a post-processor may put on one side */
+    SPECIAL_MAX      = 1024,    /* names in additional_special_tokens */
 };
 
 #define NO_ID UINT32_MAX
@@ -23,8 +24,8 @@ enum {
 
 /* ---- vocab.c: strings with numbers */
 
-/* SentencePiece's numbers. */
-enum token_type { TOKEN_NORMAL = 1, TOKEN_UNKNOWN, TOKEN_CONTROL, TOKEN_USER, TOKEN_UNUSED, TOKEN_BYTE };
+/* SentencePiece's numbers. TOKEN_NONE: never made from a text. */
+enum token_type { TOKEN_NONE, TOKEN_NORMAL, TOKEN_UNKNOWN, TOKEN_CONTROL, TOKEN_USER, TOKEN_UNUSED, TOKEN_BYTE };
 
 struct vocab {
     const char *text;     /* token i is the length[i] bytes at text + offset[i]; in a mapped file, or own.p */
@@ -242,12 +243,14 @@ struct tokenizer {
     bool            cut_at_space;  /* no piece holds a space behind another character: words are independent */
     bool            space_behind;  /* the dummy space is put behind the text, not before it */
     bool            prefix_once;   /* the dummy space is put where the text begins, not behind every added token */
+    uint32_t        n_named;       /* M2M: pieces with greater ids are unknown to the model; 0: none are */
     bool            has_unused;    /* pieces that may be joined on the way, but have to be taken apart again */
     bool            float_sums;    /* unigram: SentencePiece adds in float, the tokenizers library in double */
     double          score_min;
     struct matcher  pieces;        /* unigram: what the Viterbi search may use */
     struct matcher  user;          /* SentencePiece: user-defined symbols, never cut nor normalised */
 
+    bool            eos_once;      /* EOS is not added to a text that ends in it */
     bool            decode_spaced; /* no decoder: tokens are joined by spaces */
     bool            decode_trims;  /* "first" lasts until some text came out */
     bool            fuse_seen;     /* decode.c, while steps are added */
@@ -266,19 +269,46 @@ struct str tokenizer_keep(struct tokenizer *t, struct str s); /* a copy in the a
 
 int tokenizer_json_read(struct tokenizer *t, const char *path, struct hearth_error *err);
 int tokenizer_vocab_read(struct tokenizer *t, const char *vocab, const char *merges, struct hearth_error *err);
-int tokenizer_spm_read(struct tokenizer *t, const char *path, struct hearth_error *err);
+/* fairseq: <s> <pad> </s> <unk> come first, then the file's pieces from 3 on (a file that has them so already is left alone).
+ * vocab: a vocab.json that numbers the pieces, or NULL. */
+int tokenizer_spm_read(struct tokenizer *t, const char *path, bool fairseq, const char *vocab, struct hearth_error *err);
+/* A SentencePiece file with what its family adds (spm_family.c); folder: NULL when the file stands alone. */
+int spm_family_read(struct tokenizer *t, const char *path, const char *folder, struct hearth_error *err);
+/* A folder without a tokenizer file whose class needs none (ByT5). 1: it is no such folder. */
+int bytes_family_read(struct tokenizer *t, const char *folder, struct hearth_error *err);
+int vocab_json_read(struct vocab *v, const char *path, struct hearth_error *err); /* {text: id} */
 int tokenizer_llama2c_read(struct tokenizer *t, const char *path, int64_t n_vocab, struct hearth_error *err);
 bool tokenizer_llama2c_fits(struct file_map m); /* it has that form, to its last byte */
+/* folder: NULL when the file stands alone. */
+int tokenizer_tiktoken_read(struct tokenizer *t, const char *path, const char *folder, struct hearth_error *err);
+bool tokenizer_tiktoken_fits(struct file_map m); /* it begins so */
+int tokenizer_tekken_read(struct tokenizer *t, const char *path, struct hearth_error *err);
+bool tokenizer_tekken_fits(struct file_map m);
+int tokenizer_rwkv_read(struct tokenizer *t, const char *path, struct hearth_error *err);
+bool tokenizer_rwkv_fits(struct file_map m);
+bool base64_read(struct str in, struct buf *out);
+int tiktoken_split(struct tokenizer *t, struct str pattern, bool nfc, struct hearth_error *err);
+int greedy_setup(struct tokenizer *t, struct hearth_error *err); /* tables of model_greedy; the vocabulary is complete */
 int tokenizer_gguf_read(struct tokenizer *t, const struct container *c, struct hearth_error *err);
 
 /* What Hugging Face writes beside a tokenizer file; every field may be absent. Strings live in t's arena. */
 struct hf_config {
     int        add_bos, add_eos; /* -1: not said */
+    int        legacy, legacy_behaviour;
+    int64_t    extra_ids; /* -1: not said */
     struct str bos, eos, unk, pad;
+    struct str kind, model_type;   /* tokenizer_class without "Fast"; of config.json */
+    struct str src_lang, language_codes;
+    struct str special[SPECIAL_MAX]; /* additional_special_tokens, extra_special_tokens */
+    uint32_t   n_special;
     bool       want_added; /* added tokens go into t */
 };
-/* Reads tokenizer_config.json, special_tokens_map.json and added_tokens.json of a folder into *h. */
+/* Reads tokenizer_config.json, special_tokens_map.json, added_tokens.json and what config.json says of a folder into *h. */
 int hf_config_read(struct tokenizer *t, const char *folder, struct hf_config *h, struct hearth_error *err);
+/* The ids of the names in *h. */
+void tokenizer_roles(struct tokenizer *t, const struct hf_config *h);
+/* In a folder the reference recognises the tokens with a role, and control tokens, where they are written in a text. */
+int tokenizer_recognise(struct tokenizer *t, struct hearth_error *err);
 /* A copy of the STRING just returned, in t's arena. */
 int json_keep(struct tokenizer *t, const struct json *j, struct str *out);
 /* One entry of added_tokens / added_tokens_decoder; the opening brace was read. id < 0: taken from the entry. */

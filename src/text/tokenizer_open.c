@@ -52,7 +52,7 @@ static void role_find(const struct tokenizer *t, struct str name, int32_t *id)
     if (found >= 0) *id = found;
 }
 
-static void roles_find(struct tokenizer *t, const struct hf_config *h)
+void tokenizer_roles(struct tokenizer *t, const struct hf_config *h)
 {
     role_find(t, h->bos, &t->bos);
     role_find(t, h->eos, &t->eos);
@@ -71,8 +71,7 @@ static int template_add(struct tokenizer *t, const struct hf_config *h, bool bos
     return status;
 }
 
-/* In a folder the reference recognises the tokens with a role, and control tokens, where they are written in a text. */
-static int roles_recognise(struct tokenizer *t, struct hearth_error *err)
+int tokenizer_recognise(struct tokenizer *t, struct hearth_error *err)
 {
     bool *known = mem_array(t->vocab.n, sizeof *known);
     int status = known ? 0 : fail_memory(err, t->vocab.n, "added tokens");
@@ -103,7 +102,7 @@ static int json_open(struct tokenizer *t, const struct place *p, struct hearth_e
     int status = tokenizer_json_read(t, p->path, err);
     if (status || !p->folder) return status;
     status = hf_config_read(t, p->folder, &h, err);
-    if (!status) roles_find(t, &h);
+    if (!status) tokenizer_roles(t, &h);
     return status;
 }
 
@@ -112,19 +111,31 @@ static bool path_ends(const char *path, const char *end)
     return str_ends(str_from(path), str_from(end));
 }
 
-/* What transformers does with a bare file of this name, unless tokenizer_config.json says otherwise. */
+static int tiktoken_open(struct tokenizer *t, const struct place *p, struct hearth_error *err)
+{
+    return tokenizer_tiktoken_read(t, p->path, p->folder, err);
+}
+
+static int tekken_open(struct tokenizer *t, const struct place *p, struct hearth_error *err)
+{
+    return tokenizer_tekken_read(t, p->path, err);
+}
+
+static int rwkv_open(struct tokenizer *t, const struct place *p, struct hearth_error *err)
+{
+    return tokenizer_rwkv_read(t, p->path, err);
+}
+
+/* tokenizer.model is SentencePiece's as a rule, but Llama 3 has ranks in a file of that name. */
 static int spm_open(struct tokenizer *t, const struct place *p, struct hearth_error *err)
 {
-    struct hf_config h = { .add_bos = -1, .add_eos = -1, .want_added = true };
-    if (path_ends(p->path, "sentencepiece.bpe.model"))
-        return fail(err, HEARTH_E_UNSUPPORTED,
-                    "sentencepiece.bpe.model (XLM-R, XGLM, M2M) renumbers its pieces; hearth does not know how yet");
-    int status = tokenizer_spm_read(t, p->path, err);
-    if (!status && p->folder) status = hf_config_read(t, p->folder, &h, err);
+    struct file_map m;
+    const int status = file_map(&m, p->path, err);
     if (status) return status;
-    roles_find(t, &h);
-    status = template_add(t, &h, path_ends(p->path, "tokenizer.model"), path_ends(p->path, "spiece.model"), err);
-    return status || !p->folder ? status : roles_recognise(t, err);
+    const bool ranks = tokenizer_tiktoken_fits(m);
+    file_unmap(&m);
+    if (ranks) return tiktoken_open(t, p, err);
+    return spm_family_read(t, p->path, p->folder, err);
 }
 
 /* Families whose vocab.json + merges.txt come with <s> text </s>. */
@@ -158,9 +169,9 @@ static int vocab_open(struct tokenizer *t, const struct place *p, struct hearth_
     if (wraps) h.bos = STR("<s>"), h.eos = STR("</s>"), h.unk = STR("<unk>"), h.pad = STR("<pad>");
     status = hf_config_read(t, p->folder, &h, err);
     if (status) return status;
-    roles_find(t, &h);
+    tokenizer_roles(t, &h);
     status = template_add(t, &h, wraps, wraps, err);
-    return status ? status : roles_recognise(t, err);
+    return status ? status : tokenizer_recognise(t, err);
 }
 
 static int llama2c_open(struct tokenizer *t, const struct place *p, struct hearth_error *err)
@@ -187,8 +198,46 @@ static const struct {
     { "tokenizer.model", spm_open },
     { "spiece.model", spm_open },
     { "sentencepiece.bpe.model", spm_open },
+    { "tekken.json", tekken_open },
+    { "tiktoken.model", tiktoken_open },
     { "vocab.json", vocab_open },
 };
+
+/* Else files whose names begin and end so. */
+static const struct {
+    const char *begin, *end;
+    place_open *open;
+} folder_patterns[] = {
+    { "", ".tiktoken", tiktoken_open },
+    { "rwkv_vocab", ".txt", rwkv_open },
+    { "", "vocab.json", vocab_open },
+};
+
+/* The only file of a folder with such a name: 1, and its path in out; 0: none or several. */
+static int pattern_find(const char *folder, const char *begin, const char *end, struct buf *out)
+{
+    DIR *dir = opendir(folder);
+    int n = 0;
+    for (const struct dirent *entry; dir && (entry = readdir(dir));) {
+        const struct str name = str_from(entry->d_name);
+        if (!str_starts(name, str_from(begin)) || !str_ends(name, str_from(end))) continue;
+        n++;
+        file_join(out, folder, entry->d_name);
+    }
+    if (dir) closedir(dir);
+    return n == 1;
+}
+
+/* A tokenizer without a file. */
+static int bytes_open(struct tokenizer **out, const char *folder, struct hearth_error *err)
+{
+    struct tokenizer *t = tokenizer_new(err);
+    if (!t) return HEARTH_E_MEMORY;
+    const int status = bytes_family_read(t, folder, err);
+    if (status != 1) return tokenizer_done(t, status, folder, out, err);
+    tokenizer_close(t);
+    return 1;
+}
 
 /* 1: the folder has no tokenizer file. */
 static int folder_open(struct tokenizer **out, const char *folder, const struct container *model, struct hearth_error *err)
@@ -202,6 +251,10 @@ static int folder_open(struct tokenizer **out, const char *folder, const struct 
         else if (file_kind(path.p) == FILE_REGULAR)
             status = place_read(out, &(struct place){ path.p, folder, model }, folder_files[i].open, err);
     }
+    if (status == 1) status = bytes_open(out, folder, err);
+    for (size_t i = 0; i < sizeof folder_patterns / sizeof *folder_patterns && status == 1; i++)
+        if (pattern_find(folder, folder_patterns[i].begin, folder_patterns[i].end, &path))
+            status = place_read(out, &(struct place){ path.p, folder, model }, folder_patterns[i].open, err);
     buf_free(&path);
     return status;
 }
@@ -309,8 +362,10 @@ static int file_sniff(const char *path, place_open **open, struct hearth_error *
     const int status = file_map(&m, path, err);
     if (status) return status;
     if (path_ends(path, "vocab.json") || path_ends(path, "merges.txt")) *open = vocab_open;
-    else if (is_json(m)) *open = json_open;
+    else if (is_json(m)) *open = tokenizer_tekken_fits(m) ? tekken_open : json_open;
     else if (is_sentencepiece(m)) *open = spm_open;
+    else if (tokenizer_tiktoken_fits(m)) *open = tiktoken_open;
+    else if (tokenizer_rwkv_fits(m)) *open = rwkv_open;
     else if (tokenizer_llama2c_fits(m)) *open = llama2c_open;
     file_unmap(&m);
     return 0;

@@ -1,7 +1,7 @@
 /* Reads vocab.json + merges.txt, the form GPT-2's tokenizer had before tokenizer.json. */
 #include "text/tokenizer_int.h"
 
-static int vocab_json_read(struct tokenizer *t, struct str text, struct hearth_error *err)
+static int vocab_text_read(struct vocab *v, struct str text, struct hearth_error *err)
 {
     struct json j;
     struct buf scratch;
@@ -18,11 +18,21 @@ static int vocab_json_read(struct tokenizer *t, struct str text, struct hearth_e
         if (kind != JSON_KEY || json_next(&j) != JSON_NUMBER || !j.is_int || j.integer < 0 || j.integer > INT32_MAX)
             status = json_fail(&j, "a vocabulary {text: id} was expected");
         token.id = (uint32_t)j.integer;
-        if (!status) status = vocab_add(&t->vocab, &token, err);
+        if (!status) status = vocab_add(v, &token, err);
     }
     if (scratch.failed) status = fail_memory(err, scratch.n, "a vocabulary");
     buf_free(&scratch);
-    return status ? status : vocab_index(&t->vocab, err);
+    return status ? status : vocab_index(v, err);
+}
+
+int vocab_json_read(struct vocab *v, const char *path, struct hearth_error *err)
+{
+    struct file_map m;
+    int status = file_map(&m, path, err);
+    if (status) return status;
+    status = vocab_text_read(v, (struct str){ (const char *)m.p, m.n }, err);
+    file_unmap(&m);
+    return status;
 }
 
 /* Lines "a b"; a first line may name the version. */
@@ -57,12 +67,8 @@ int byte_level_setup(struct tokenizer *t, struct hearth_error *err)
 int tokenizer_vocab_read(struct tokenizer *t, const char *vocab, const char *merges, struct hearth_error *err)
 {
     struct file_map m;
-    int status = file_map(&m, vocab, err);
-    if (status) return status;
-    status = vocab_json_read(t, (struct str){ (const char *)m.p, m.n }, err);
-    file_unmap(&m);
-    if (status) return status;
-    status = file_map(&m, merges, err);
+    int status = vocab_json_read(&t->vocab, vocab, err);
+    if (!status) status = file_map(&m, merges, err);
     if (status) return status;
     status = merges_txt_read(t, (struct str){ (const char *)m.p, m.n }, err);
     file_unmap(&m);

@@ -1,0 +1,287 @@
+/* What families make of a SentencePiece file in their folders: other ids, tokens behind the pieces, tokens around a text. The
+ * tokenizer's class tells the family, or else the model's type, or else the name of the file. Rules are those of the
+ * tokenizer classes of transformers (huggingface/transformers). */
+#include <stdio.h>
+
+#include "text/spm_family.h"
+#include "text/tokenizer_int.h"
+
+enum { PATH_BYTES_MAX = 1 << 16, EXTRA_IDS = 100, EXTRA_IDS_MAX = 10000, BYT5_EXTRA_IDS = 125, NAME_BYTES = 64 };
+
+/* ---- tokens behind the pieces */
+
+struct tail {
+    struct tokenizer       *t;
+    const struct hf_config *h;
+    uint32_t                next; /* the id of the next token */
+};
+
+/* A token that the folder's files have added already keeps the id that it has there. */
+static int tail_put(struct tail *a, struct str name, bool lstrip, struct hearth_error *err)
+{
+    const struct added token = { .content = name, .id = a->next++, .special = true, .lstrip = lstrip };
+    return tokenizer_find(a->t, name) >= 0 ? 0 : tokenizer_add_token(a->t, &token, err);
+}
+
+static int tail_mask(struct tail *a, struct hearth_error *err)
+{
+    return tail_put(a, STR("<mask>"), true, err);
+}
+
+/* XGLM's embedding has seven rows more than there are pieces. */
+static int tail_madeup(struct tail *a, struct hearth_error *err)
+{
+    int status = 0;
+    for (int i = 0; i < 7 && !status; i++) {
+        char name[NAME_BYTES];
+        snprintf(name, sizeof name, "<madeupword%d>", i);
+        status = tail_put(a, str_from(name), false, err);
+    }
+    return status;
+}
+
+static int extra_ids_count(const struct hf_config *h, int64_t absent, int64_t *n, struct hearth_error *err)
+{
+    *n = h->extra_ids >= 0 ? h->extra_ids : absent;
+    return *n <= EXTRA_IDS_MAX ? 0 : fail(err, HEARTH_E_UNSUPPORTED, "extra_ids is %lld", (long long)*n);
+}
+
+/* T5's sentinels, the first one last. */
+static int tail_sentinels(struct tail *a, struct hearth_error *err)
+{
+    int64_t n;
+    int status = extra_ids_count(a->h, EXTRA_IDS, &n, err);
+    while (n-- > 0 && !status) {
+        char name[NAME_BYTES];
+        snprintf(name, sizeof name, "<extra_id_%lld>", (long long)n);
+        status = tail_put(a, str_from(name), false, err);
+    }
+    return status;
+}
+
+/* ---- families */
+
+struct spm_family {
+    const char *const *classes, *const *types; /* tokenizer_class without "Fast", model_type; end in NULL */
+    const char        *before, *after;         /* around a text: b = BOS, e = EOS, l = language */
+    int (*tail)(struct tail *a, struct hearth_error *err);
+    const char *const *languages;
+    const char        *language, *around; /* the language when none is named; what stands around its name */
+    bool               fairseq, named;    /* other ids: fairseq's, or those of vocab.json */
+    bool               legacy;            /* "legacy": false asks for one dummy space a text, not one behind every added token */
+};
+
+#define NAMES(...) (const char *const[]){ __VA_ARGS__, NULL }
+
+static const struct spm_family families[] = {
+    { NAMES("LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer"), NAMES("llama", "gemma"), .before = "b", .after = "",
+      .legacy = true },
+    { NAMES("T5Tokenizer", "MT5Tokenizer"), NAMES("t5", "mt5", "umt5", "longt5", "switch_transformers", "pix2struct", "musicgen"),
+      .before = "", .after = "e", .tail = tail_sentinels },
+    { NAMES("XLMRobertaTokenizer"), NAMES("xlm-roberta", "xlm-roberta-xl", "xmod", "gte", "jina_embeddings_v3"), .before = "b",
+      .after = "e", .tail = tail_mask, .fairseq = true },
+    { NAMES("XGLMTokenizer"), NAMES("xglm"), .before = "e", .after = "", .tail = tail_madeup, .fairseq = true },
+    { NAMES("MBartTokenizer"), NAMES("mbart"), .before = "", .after = "el", .tail = tail_mask, .languages = languages_mbart,
+      .language = "en_XX", .around = "", .fairseq = true },
+    { NAMES("MBart50Tokenizer"), NAMES("mbart50"), .before = "l", .after = "e", .tail = tail_mask,
+      .languages = languages_mbart50, .language = "en_XX", .around = "", .fairseq = true },
+    { NAMES("NllbTokenizer"), NAMES("nllb", "nllb-moe"), .before = "l", .after = "e", .tail = tail_mask,
+      .languages = languages_nllb, .language = "eng_Latn", .around = "", .fairseq = true },
+    { NAMES("M2M100Tokenizer"), NAMES("m2m_100"), .before = "l", .after = "e", .languages = languages_m2m, .language = "en",
+      .around = "__", .named = true },
+};
+
+/* Files whose folder says nothing more. */
+static const struct spm_family any_model = { .before = "b", .after = "", .legacy = true }, any_spiece = { .before = "", .after = "e" };
+
+/* Classes with rules of their own that are not written yet. */
+static const char *const unknown_classes[] = {
+    "AlbertTokenizer", "BarthezTokenizer", "BartphoTokenizer", "BertGenerationTokenizer", "BigBirdTokenizer",
+    "CamembertTokenizer", "CpmTokenizer", "DebertaV2Tokenizer", "FNetTokenizer", "GPTSw3Tokenizer", "LayoutXLMTokenizer",
+    "MLukeTokenizer", "MarianTokenizer", "PLBartTokenizer", "PegasusTokenizer", "ReformerTokenizer", "RemBertTokenizer",
+    "SeamlessM4TTokenizer", "SiglipTokenizer", "Speech2TextTokenizer", "SpeechT5Tokenizer", "UdopTokenizer", "XLNetTokenizer",
+};
+
+static bool is_among(struct str name, const char *const *names)
+{
+    for (; *names; names++)
+        if (str_is(name, *names)) return true;
+    return false;
+}
+
+static bool path_ends(const char *path, const char *end)
+{
+    return str_ends(str_from(path), str_from(end));
+}
+
+static int family_find(const struct hf_config *h, const char *path, const struct spm_family **out, struct hearth_error *err)
+{
+    const size_t n = sizeof families / sizeof *families;
+    *out = NULL;
+    for (size_t i = 0; i < n && h->kind.n && !*out; i++)
+        if (is_among(h->kind, families[i].classes)) *out = &families[i];
+    for (size_t i = 0; i < sizeof unknown_classes / sizeof *unknown_classes && !*out; i++)
+        if (str_is(h->kind, unknown_classes[i]))
+            return fail(err, HEARTH_E_UNSUPPORTED, "the tokenizer class %s is not known to hearth; a tokenizer.json would do",
+                        unknown_classes[i]);
+    for (size_t i = 0; i < n && h->model_type.n && !*out; i++)
+        if (is_among(h->model_type, families[i].types)) *out = &families[i];
+    if (*out) return 0;
+    if (path_ends(path, "sentencepiece.bpe.model"))
+        return fail(err, HEARTH_E_UNSUPPORTED,
+                    "sentencepiece.bpe.model is numbered anew by most families: open a folder that says which (tokenizer_config.json, "
+                    "config.json)");
+    *out = path_ends(path, "spiece.model") ? &any_spiece : &any_model;
+    return 0;
+}
+
+/* ---- putting it together */
+
+/* The name of a language token in `name`. */
+static struct str language_name(const struct spm_family *f, struct str code, char name[NAME_BYTES])
+{
+    const int n = snprintf(name, NAME_BYTES, "%s%.*s%s", f->around, (int)(code.n < 40 ? code.n : 40), code.p, f->around);
+    return (struct str){ name, (size_t)n };
+}
+
+static int tail_languages(struct tail *a, const struct spm_family *f, struct hearth_error *err)
+{
+    const bool wmt21 = str_is(a->h->language_codes, "wmt21");
+    int status = 0;
+    for (const char *const *code = wmt21 ? languages_wmt21 : f->languages; *code && !status; code++) {
+        char name[NAME_BYTES];
+        status = tail_put(a, language_name(f, str_from(*code), name), false, err);
+    }
+    return status;
+}
+
+/* Tokens that are only named: those of the vocabulary count as special, new ones get ids at the end. */
+static int tail_special(struct tail *a, struct hearth_error *err)
+{
+    int status = 0;
+    for (uint32_t i = 0; i < a->t->n_added; i++)
+        if (a->t->added[i].id >= a->next) a->next = a->t->added[i].id + 1;
+    for (uint32_t i = 0; i < a->h->n_special && !status; i++) {
+        const int32_t known = tokenizer_find(a->t, a->h->special[i]);
+        if (known < 0) status = tail_put(a, a->h->special[i], false, err);
+        else if ((uint32_t)known < a->t->vocab.n) a->t->vocab.type[known] = TOKEN_CONTROL;
+    }
+    return status;
+}
+
+static int template_ids(struct tokenizer *t, const char *roles, bool after, int32_t language, struct hearth_error *err)
+{
+    int status = 0;
+    for (; *roles && !status; roles++) {
+        const int32_t id = *roles == 'b' ? t->bos : *roles == 'e' ? t->eos : language;
+        if (id >= 0) status = tokenizer_add_template(t, after, id, err);
+    }
+    return status;
+}
+
+static int template_put(struct tokenizer *t, const struct spm_family *f, const struct hf_config *h, struct hearth_error *err)
+{
+    const char *before = f->before, *after = f->after;
+    int32_t language = -1;
+    if (f->languages) {
+        char name[NAME_BYTES];
+        const struct str code = h->src_lang.n ? h->src_lang : str_from(f->language);
+        language = tokenizer_find(t, language_name(f, code, name));
+        if (language < 0) return fail(err, HEARTH_E_FORMAT, "the language \"%.*s\" has no token", STR_ARG(code));
+        if (h->legacy_behaviour == 1) before = "", after = "el";
+    } else if (h->add_bos >= 0 || h->add_eos >= 0) {
+        if (h->add_bos >= 0) before = h->add_bos ? "b" : "";
+        if (h->add_eos >= 0) after = h->add_eos ? "e" : "";
+    }
+    const int status = template_ids(t, before, false, language, err);
+    return status ? status : template_ids(t, after, true, language, err);
+}
+
+/* The path of vocab.json in the folder; empty: there is none. */
+static int named_path(const char *folder, struct buf *path, struct hearth_error *err)
+{
+    file_join(path, folder, "vocab.json");
+    if (path->failed) return fail_memory(err, PATH_BYTES_MAX, "a path");
+    if (file_kind(path->p) != FILE_REGULAR) buf_clear(path);
+    return 0;
+}
+
+static int family_read(struct tokenizer *t, const char *path, const char *folder, const struct hf_config *h, struct spm_family f,
+                       struct hearth_error *err)
+{
+    struct tail tail = { .t = t, .h = h };
+    struct buf vocab;
+    int status = 0;
+    buf_init(&vocab, PATH_BYTES_MAX);
+    if (f.named) status = named_path(folder, &vocab, err);
+    if (f.named && vocab.n == 0) f.languages = NULL, f.before = ""; /* the file numbers its pieces itself */
+    if (!status) status = tokenizer_spm_read(t, path, f.fairseq, vocab.n ? vocab.p : NULL, err);
+    buf_free(&vocab);
+    if (status) return status;
+    tail.next = t->n_named ? t->n_named : t->vocab.n;
+    if (f.fairseq && tokenizer_find(t, STR("<pad>")) < 0) /* fairseq's second token is in no file */
+        status = tokenizer_add_token(t, &(struct added){ .content = STR("<pad>"), .id = 1, .special = true }, err);
+    if (!status && f.languages) status = tail_languages(&tail, &f, err);
+    if (!status && f.tail) status = f.tail(&tail, err);
+    if (!status) status = tail_special(&tail, err);
+    if (status) return status;
+    tokenizer_roles(t, h);
+    if (f.fairseq && t->pad < 0) t->pad = tokenizer_find(t, STR("<pad>"));
+    t->prefix_once = h->legacy == 0 && f.legacy;
+    status = template_put(t, &f, h, err);
+    return status ? status : tokenizer_recognise(t, err);
+}
+
+int spm_family_read(struct tokenizer *t, const char *path, const char *folder, struct hearth_error *err)
+{
+    struct hf_config h = { .add_bos = -1, .add_eos = -1, .legacy = -1, .legacy_behaviour = -1, .extra_ids = -1, .want_added = true };
+    const struct spm_family *f = NULL;
+    int status = folder ? hf_config_read(t, folder, &h, err) : 0;
+    if (!status) status = family_find(&h, path, &f, err);
+    if (status) return status;
+    if (folder) return family_read(t, path, folder, &h, *f, err);
+    status = tokenizer_spm_read(t, path, false, NULL, err);
+    return status ? status : template_put(t, f, &h, err);
+}
+
+/* ---- ByT5: bytes behind three special tokens */
+
+static int bytes_vocab(struct tokenizer *t, struct hearth_error *err)
+{
+    static const char *const first[] = { "<pad>", "</s>", "<unk>" };
+    int status = 0;
+    for (uint32_t id = 0; id < 3 + 256 && !status; id++) {
+        const char byte = (char)(id - 3);
+        struct token token = { .id = id, .type = id < 3 ? TOKEN_CONTROL : TOKEN_NORMAL, .copy = true };
+        token.text = id < 3 ? str_from(first[id]) : (struct str){ &byte, 1 };
+        status = vocab_add(&t->vocab, &token, err);
+        if (id >= 3 || status) continue;
+        const struct added a = { .content = token.text, .id = id, .special = true, .lstrip = true, .rstrip = true };
+        status = tokenizer_add_token(t, &a, err);
+    }
+    return status;
+}
+
+int bytes_family_read(struct tokenizer *t, const char *folder, struct hearth_error *err)
+{
+    struct hf_config h = { 0 };
+    int64_t n;
+    int status = hf_config_read(t, folder, &h, err);
+    if (status) return status;
+    if (!str_is(h.kind, "ByT5Tokenizer") && !str_is(h.model_type, "byt5")) return 1;
+    t->pad = 0;
+    t->eos = 1;
+    t->unk = t->unknown = 2;
+    t->eos_once = true;
+    status = extra_ids_count(&h, BYT5_EXTRA_IDS, &n, err);
+    if (!status) status = bytes_vocab(t, err);
+    if (!status) status = greedy_setup(t, err);
+    struct tail tail = { .t = t, .h = &h, .next = t->vocab.n };
+    for (int64_t i = 0; i < n && !status; i++) { /* here the first one comes first */
+        char name[NAME_BYTES];
+        snprintf(name, sizeof name, "<extra_id_%lld>", (long long)i);
+        status = tail_put(&tail, str_from(name), false, err);
+    }
+    if (!status) tokenizer_roles(t, &h);
+    return status ? status : tokenizer_add_template(t, true, t->eos, err);
+}
