@@ -206,6 +206,10 @@ static int named_path(const char *folder, struct buf *path, struct hearth_error 
     return 0;
 }
 
+static const struct hf_config fairseq_roles = {
+    .bos = { "<s>", 3 }, .eos = { "</s>", 4 }, .unk = { "<unk>", 5 }, .pad = { "<pad>", 5 },
+};
+
 static int family_read(struct tokenizer *t, const char *path, const char *folder, const struct hf_config *h, struct spm_family f,
                        struct hearth_error *err)
 {
@@ -225,9 +229,9 @@ static int family_read(struct tokenizer *t, const char *path, const char *folder
     if (!status && f.tail) status = f.tail(&tail, err);
     if (!status) status = tail_special(&tail, err);
     if (status) return status;
+    if (f.fairseq || f.named) tokenizer_roles(t, &fairseq_roles);
     tokenizer_roles(t, h);
-    if (f.fairseq && t->pad < 0) t->pad = tokenizer_find(t, STR("<pad>"));
-    t->prefix_once = h->legacy == 0 && f.legacy;
+    t->prefix_once = f.legacy && (h->legacy == 0 || (h->legacy < 0 && h->kind.n)); /* what the class does by itself */
     status = template_put(t, &f, h, err);
     return status ? status : tokenizer_recognise(t, err);
 }

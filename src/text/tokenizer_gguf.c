@@ -1,4 +1,6 @@
 /* Reads the tokenizer.ggml.* keys of a GGUF file. Token texts stay in the mapped file. */
+#include <stdio.h>
+
 #include "text/tokenizer_int.h"
 
 #define KEY "tokenizer.ggml."
@@ -115,11 +117,14 @@ static int roles_read(struct tokenizer *t, const struct container *c, const stru
 static int gpt2_read(struct tokenizer *t, const struct container *c, struct hearth_error *err)
 {
     struct defaults d = { -1, -1, -1, -1, false, false };
+    const struct str model = kv_string(c, KEY "model");
+    const struct str pre = str_is(model, "gemma4") ? model : kv_string(c, KEY "pre");
     t->model = &model_byte_bpe;
-    int status = gguf_pre_setup(t, kv_string(c, KEY "pre"), kv_string(c, "general.architecture"), &d.add_bos, err);
+    int status = gguf_pre_setup(t, pre, kv_string(c, "general.architecture"), &d.add_bos, &d.add_eos, err);
     if (!status) status = tokens_read(t, c, false, err);
     if (!status) status = merges_read(t, c, err);
     if (!status) status = roles_read(t, c, &d, err);
+    if (t->model == &model_bpe) t->unknown = t->unk;
     return status ? status : special_add(t, true, err);
 }
 
@@ -159,6 +164,58 @@ static int t5_read(struct tokenizer *t, const struct container *c, struct hearth
     return spm_read(t, c, &(struct defaults){ -1, 1, 2, 0, false, true }, err);
 }
 
+/* RWKV writes its tokens with backslashes: \t \n \r, \xHH for a byte, and any other character for itself. */
+static bool rwkv_unescape(struct str s, struct buf *out)
+{
+    static const char letters[] = "tnr", meant[] = "\t\n\r";
+    buf_clear(out);
+    for (size_t i = 0; i < s.n; i++) {
+        const char *at = NULL;
+        unsigned byte;
+        char hex[3] = "";
+        if (s.p[i] != '\\' || ++i == s.n) {
+            buf_char(out, s.p[i - (i == s.n)]);
+        } else if (s.p[i] == 'x') {
+            if (s.n - i < 3) return false;
+            memcpy(hex, s.p + i + 1, 2);
+            if (sscanf(hex, "%2x", &byte) != 1) return false;
+            buf_char(out, (char)byte);
+            i += 2;
+        } else {
+            at = strchr(letters, s.p[i]);
+            buf_char(out, at && *at ? meant[at - letters] : s.p[i]);
+        }
+    }
+    return !out->failed;
+}
+
+static int rwkv_read(struct tokenizer *t, const struct container *c, struct hearth_error *err)
+{
+    struct kv_iter texts;
+    struct kv text;
+    struct buf bytes;
+    int status = array_walk(c, KEY "tokens", 0, &texts, err);
+    buf_init(&bytes, UINT16_MAX);
+    while (!status && kv_next(&texts, &text)) {
+        struct token token = { .id = t->vocab.n, .type = t->vocab.n ? TOKEN_NORMAL : TOKEN_CONTROL, .copy = true };
+        if (text.type != KV_STRING || !rwkv_unescape(text.s, &bytes))
+            status = fail(err, HEARTH_E_FORMAT, KEY "tokens: token %u is no escaped string", t->vocab.n);
+        token.text = (struct str){ bytes.p ? bytes.p : "", bytes.n };
+        if (!status) status = vocab_add(&t->vocab, &token, err);
+    }
+    buf_free(&bytes);
+    if (!status) status = greedy_setup(t, err);
+    if (!status) status = roles_read(t, c, &(struct defaults){ -1, 0, -1, -1, false, false }, err);
+    t->unknown = t->unk;
+    return status ? status : special_add(t, false, err);
+}
+
+static int none_read(struct tokenizer *t, const struct container *c, struct hearth_error *err)
+{
+    (void)t, (void)c;
+    return fail(err, HEARTH_E_NOT_FOUND, "the file says that it has no tokenizer (tokenizer.ggml.model is \"none\"): give token ids");
+}
+
 static const struct {
     const char *name;
     int (*read)(struct tokenizer *t, const struct container *c, struct hearth_error *err);
@@ -166,6 +223,10 @@ static const struct {
     { "gpt2", gpt2_read },
     { "llama", llama_read },
     { "t5", t5_read },
+    { "rwkv", rwkv_read },
+    { "gemma4", gpt2_read },
+    { "none", none_read },
+    { "no_vocab", none_read },
 };
 
 int tokenizer_gguf_read(struct tokenizer *t, const struct container *c, struct hearth_error *err)

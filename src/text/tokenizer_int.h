@@ -324,7 +324,8 @@ struct spm_options {
 int spm_setup(struct tokenizer *t, const struct spm_options *o, struct hearth_error *err);
 
 /* The pre-tokenizer that a GGUF names (gguf_pre.c); sets normalizer, pre-tokenizer and decoder. */
-int gguf_pre_setup(struct tokenizer *t, struct str name, struct str architecture, bool *add_bos, struct hearth_error *err);
+int gguf_pre_setup(struct tokenizer *t, struct str name, struct str architecture, bool *add_bos, bool *add_eos,
+                   struct hearth_error *err);
 int byte_level_setup(struct tokenizer *t, struct hearth_error *err); /* GPT-2's own */
 
 /* ---- one call of tokenizer_encode */
