@@ -10,6 +10,7 @@ enum { SCAN_MAX = 64 }; /* symbols; above, the heap is faster */
 static int symbols_reserve(struct encode *e, uint64_t n)
 {
     if (n <= e->symbols) return 0;
+    if (n >= NO_ID) return fail(e->err, HEARTH_E_ARG, "a word of %llu symbols is too long to encode", (unsigned long long)n);
     const uint64_t room = n + n / 4 + 64;
     struct symbol *p = mem_resize(e->symbol, room, sizeof *p);
     if (!p) return fail_memory(e->err, room * sizeof *p, "encoding a text");
@@ -261,14 +262,13 @@ static void cache_set(struct encode *e, struct cached_word *c, struct str word, 
 
 /* ---- merge rules */
 
-static uint32_t char_token(const struct tokenizer *t, struct str text, size_t from, size_t at, int32_t code)
+enum { WHOLE_MAX = 256 }; /* bytes of a character and its affixes, at most 100 bytes each */
+
+/* The character text[from..at] with the prefix and suffix that its place in the word asks for. */
+static struct str char_whole(const struct tokenizer *t, struct str text, size_t from, size_t at, char whole[WHOLE_MAX])
 {
-    if (t->prefix.n == 0 && t->suffix.n == 0) {
-        if (code >= 0 && code < (int32_t)(sizeof t->char_id / sizeof *t->char_id)) return t->char_id[code];
-        return vocab_find(&t->vocab, str_sub(text, from, at));
-    }
-    char whole[512]; /* prefix and suffix are at most 100 bytes each */
     size_t n = 0;
+    if (t->prefix.n == 0 && t->suffix.n == 0) return str_sub(text, from, at);
     if (from > 0) memcpy(whole, t->prefix.p, n = t->prefix.n);
     memcpy(whole + n, text.p + from, at - from);
     n += at - from;
@@ -276,7 +276,14 @@ static uint32_t char_token(const struct tokenizer *t, struct str text, size_t fr
         memcpy(whole + n, t->suffix.p, t->suffix.n);
         n += t->suffix.n;
     }
-    return vocab_find(&t->vocab, (struct str){ whole, n });
+    return (struct str){ whole, n };
+}
+
+static uint32_t char_token(const struct tokenizer *t, struct str whole, int32_t code)
+{
+    const bool plain = t->prefix.n == 0 && t->suffix.n == 0;
+    if (plain && code >= 0 && code < (int32_t)(sizeof t->char_id / sizeof *t->char_id)) return t->char_id[code];
+    return vocab_find(&t->vocab, whole);
 }
 
 static bool bytes_known(const struct tokenizer *t, struct str s)
@@ -286,28 +293,36 @@ static bool bytes_known(const struct tokenizer *t, struct str s)
     return t->byte_fallback;
 }
 
-/* Cuts a word into characters as the tokenizers library does; returns their number. */
-static uint32_t symbols_by_rule(struct encode *e, struct str text)
+/* Cuts a word into characters as the tokenizers library does: an unknown one waits for the next known one, and bytes may
+ * overtake it. *n: their number. */
+static int symbols_by_rule(struct encode *e, struct str text, uint32_t *n)
 {
     const struct tokenizer *t = e->t;
-    uint32_t n = 0;
-    bool unknown = false; /* the symbol before was the unknown token */
+    char whole[WHOLE_MAX];
+    bool unknown = false; /* waits */
+    size_t unknown_at = 0;
+    *n = 0;
     for (size_t at = 0; at < text.n;) {
         const size_t from = at;
         const int32_t code = utf8_next(text, &at);
-        const uint32_t id = char_token(t, text, from, at, code);
-        if (id != NO_ID) {
-            symbol_put(e, &n, id, from);
-            unknown = false;
-        } else if (bytes_known(t, str_sub(text, from, at))) {
-            for (size_t i = from; i < at; i++) symbol_put(e, &n, t->byte_id[(uint8_t)text.p[i]], i);
-            unknown = false;
-        } else if (t->unknown >= 0 && !(unknown && t->fuse_unk)) {
-            symbol_put(e, &n, (uint32_t)t->unknown, from);
-            unknown = true;
+        const struct str s = char_whole(t, text, from, at, whole);
+        const uint32_t id = char_token(t, s, code);
+        if (id == NO_ID && bytes_known(t, s)) {
+            for (size_t i = 0; i < s.n; i++) symbol_put(e, n, t->byte_id[(uint8_t)s.p[i]], from);
+            continue;
         }
+        if (id == NO_ID && t->unknown_lost)
+            return fail(e->err, HEARTH_E_UNSUPPORTED,
+                        "\"%.*s\" is not in the vocabulary, nor is the unknown token: the tokenizer cannot encode this text",
+                        STR_ARG(s));
+        if (id == NO_ID && (t->unknown < 0 || (unknown && t->fuse_unk))) continue;
+        if (unknown) symbol_put(e, n, (uint32_t)t->unknown, unknown_at);
+        unknown = id == NO_ID;
+        unknown_at = from;
+        if (id != NO_ID) symbol_put(e, n, id, from);
     }
-    return n;
+    if (unknown) symbol_put(e, n, (uint32_t)t->unknown, unknown_at);
+    return 0;
 }
 
 static int word_by_rule(struct encode *e, struct str text)
@@ -318,10 +333,10 @@ static int word_by_rule(struct encode *e, struct str text)
     const size_t from = e->out->n;
     const uint32_t whole = e->t->ignore_merges ? vocab_find(&e->t->vocab, text) : NO_ID;
     if (whole != NO_ID) return encode_put(e, whole);
-    status = symbols_reserve(e, text.n);
-    if (status) return status;
-    const uint32_t n = symbols_by_rule(e, text);
-    status = merge_all(e, text, n, rank_by_rule);
+    uint32_t n = 0;
+    status = symbols_reserve(e, text.n * (1 + e->t->prefix.n) + e->t->suffix.n); /* the affixes may become bytes too */
+    if (!status) status = symbols_by_rule(e, text, &n);
+    if (!status) status = merge_all(e, text, n, rank_by_rule);
     for (uint32_t i = 0; i < n && !status; i = e->symbol[i].next) status = encode_put(e, e->symbol[i].id);
     if (!status) cache_set(e, cached, text, from);
     return status;

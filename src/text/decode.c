@@ -66,6 +66,92 @@ static void run_byte_level(const struct step *s, struct buf *out, size_t from, b
     out->n = n;
 }
 
+static int make_byte_level(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err)
+{
+    (void)a, (void)s, (void)err;
+    t->fuse_seen = true;
+    return 0;
+}
+
+/* ---- WordPiece: a token without the prefix is a new word; flag: spaces before English punctuation go */
+
+static void region_cleanup(struct buf *out, size_t from)
+{
+    static const struct {
+        struct str from, to;
+    } rules[] = {
+        { STR(" ."), STR(".") },      { STR(" ?"), STR("?") },      { STR(" !"), STR("!") },
+        { STR(" ,"), STR(",") },      { STR(" ' "), STR("'") },     { STR(" n't"), STR("n't") },
+        { STR(" 'm"), STR("'m") },    { STR(" do not"), STR(" don't") }, { STR(" 's"), STR("'s") },
+        { STR(" 've"), STR("'ve") },  { STR(" 're"), STR("'re") },
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) region_replace(out, from, rules[i].from, rules[i].to);
+}
+
+static int refuse_fused(const struct tokenizer *t, const struct step_args *a, struct hearth_error *err)
+{
+    if (!t->fuse_seen) return 0;
+    return fail(err, HEARTH_E_UNSUPPORTED, "a %.*s decoder behind one that joins the tokens is not known to hearth",
+                STR_ARG(a->type));
+}
+
+static int make_wordpiece(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err)
+{
+    s->from = a->prefix;
+    s->flag = a->cleanup;
+    return refuse_fused(t, a, err);
+}
+
+static void run_wordpiece(const struct step *s, struct buf *out, size_t from, bool first)
+{
+    if (!first && str_starts(region(out, from), s->from)) {
+        region_cut(out, from, s->from.n);
+    } else if (!first) {
+        buf_char(out, ' ');
+        if (out->failed) return;
+        memmove(out->p + from + 1, out->p + from, out->n - from - 1);
+        out->p[from] = ' ';
+    }
+    if (s->flag) region_cleanup(out, from);
+}
+
+/* ---- BPEDecoder: `from` ends a word, and is a space unless the text ends there too */
+
+static int make_bpe(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err)
+{
+    s->from = a->suffix;
+    if (s->from.n == 0) return fail(err, HEARTH_E_UNSUPPORTED, "a BPEDecoder without a suffix is not known to hearth");
+    t->decode_owes = s->from;
+    return refuse_fused(t, a, err);
+}
+
+static void run_bpe(const struct step *s, struct buf *out, size_t from, bool first)
+{
+    (void)first;
+    region_replace(out, from, s->from, STR(" "));
+}
+
+/* ---- CTC: repeated tokens count once, `from` (padding) is nothing, `to` is a space when flag */
+
+static int make_ctc(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err)
+{
+    s->from = a->pad_token;
+    s->to = a->delimiter;
+    s->flag = a->cleanup;
+    if (t->decode.n > 1) return fail(err, HEARTH_E_UNSUPPORTED, "a CTC decoder behind others is not known to hearth");
+    t->decode_dedup = true;
+    return 0;
+}
+
+static void run_ctc(const struct step *s, struct buf *out, size_t from, bool first)
+{
+    (void)first;
+    region_replace(out, from, s->from, STR(""));
+    if (!s->flag) return;
+    region_cleanup(out, from);
+    region_replace(out, from, s->to, STR(" "));
+}
+
 /* ---- ByteFallback: "<0x0A>" is a byte */
 
 static int hex_digit(char c)
@@ -84,19 +170,20 @@ static void run_byte_fallback(const struct step *s, struct buf *out, size_t from
     out->n = from + 1;
 }
 
-/* ---- Metaspace: `from` is a space, but in the first token nothing unless flag */
+/* ---- Metaspace: `from` is a space, but in the first token nothing unless flag; invert: the whole text is one token */
 
 static int make_metaspace(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err)
 {
-    (void)t, (void)err;
+    (void)err;
     s->from = a->replacement;
+    s->invert = t->fuse_seen;
     s->flag = a->prepend_scheme.p ? str_is(a->prepend_scheme, "never") : !a->add_prefix_space;
     return 0;
 }
 
 static void run_metaspace(const struct step *s, struct buf *out, size_t from, bool first)
 {
-    region_replace(out, from, s->from, first && !s->flag ? STR("") : STR(" "));
+    region_replace(out, from, s->from, (first || s->invert) && !s->flag ? STR("") : STR(" "));
 }
 
 /* ---- Replace */
@@ -181,7 +268,10 @@ static void run_sentencepiece(const struct step *s, struct buf *out, size_t from
 /* ---- */
 
 static const struct decode_kind decode_kinds[] = {
-    { "ByteLevel", make_plain, run_byte_level },
+    { "ByteLevel", make_byte_level, run_byte_level },
+    { "WordPiece", make_wordpiece, run_wordpiece },
+    { "BPEDecoder", make_bpe, run_bpe },
+    { "CTC", make_ctc, run_ctc },
     { "ByteFallback", make_plain, run_byte_fallback },
     { "Metaspace", make_metaspace, run_metaspace },
     { "Replace", make_replace, run_replace },
@@ -212,15 +302,25 @@ static bool id_is_special(const struct tokenizer *t, uint32_t id)
     return false;
 }
 
-void decode_token(const struct tokenizer *t, int32_t id, bool skip_special, bool *first, struct buf *out)
+static struct str decode_content(const struct tokenizer *t, int32_t id)
 {
-    const struct str text = tokenizer_content(t, id);
+    const uint32_t shown = t->shown && id >= 0 && (uint32_t)id < t->vocab.n ? t->shown[id] : 0;
+    if (!shown) return tokenizer_content(t, id);
+    return t->added[shown - 1].normalized ? vocab_text(&t->normal_text, shown - 1) : t->added[shown - 1].content;
+}
+
+void decode_token(const struct tokenizer *t, int32_t id, bool skip_special, struct decode_state *state, struct buf *out)
+{
+    struct str text = decode_content(t, id);
     const bool special = id >= 0 && id_is_special(t, (uint32_t)id);
-    if (text.n == 0 || (special && skip_special)) return;
-    if (t->decode_spaced && !*first) buf_char(out, ' ');
+    if (text.n == 0 || (special && skip_special) || (t->decode_dedup && id == state->previous)) return;
+    if ((t->decode_spaced && !state->first) || state->owes) buf_char(out, ' ');
+    state->owes = t->decode_owes.n && str_ends(text, t->decode_owes); /* unless the text ends here */
+    if (state->owes) text.n -= t->decode_owes.n;
     const size_t from = out->n;
     buf_put(out, text.p, text.n);
     if (out->failed) return;
-    for (unsigned i = 0; i < t->decode.n; i++) t->decode.step[i].decode->run(&t->decode.step[i], out, from, *first);
-    if (!t->decode_trims || out->n > from) *first = false;
+    for (unsigned i = 0; i < t->decode.n; i++) t->decode.step[i].decode->run(&t->decode.step[i], out, from, state->first);
+    if (!t->decode_trims || out->n > from) state->first = false;
+    state->previous = id;
 }

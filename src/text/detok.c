@@ -7,8 +7,8 @@ enum { TAIL_BYTES = 8, BYTES_AS_TEXT = 3 }; /* a malformed byte is written as U+
 int detok_init(struct detok *d, const struct tokenizer *t, bool after_prompt, bool keep_special, struct hearth_error *err)
 {
     uint32_t longest = t->vocab.longest > ADDED_BYTES_MAX ? t->vocab.longest : ADDED_BYTES_MAX;
-    const size_t pending = (size_t)longest * t->decode_growth + TAIL_BYTES, out = pending * BYTES_AS_TEXT;
-    *d = (struct detok){ .t = t, .started = after_prompt, .keep_special = keep_special };
+    const size_t pending = ((size_t)longest + 1) * t->decode_growth + TAIL_BYTES, out = pending * BYTES_AS_TEXT;
+    *d = (struct detok){ .t = t, .state = { .first = !after_prompt, .previous = -1 }, .keep_special = keep_special };
     buf_init(&d->pending, pending);
     buf_init(&d->out, out);
     for (size_t i = 0; i < out; i++) buf_char(&d->out, 0); /* takes all the room there will ever be */
@@ -35,9 +35,7 @@ static struct str detok_flush(struct detok *d, size_t n)
 
 struct str detok_push(struct detok *d, int32_t id)
 {
-    bool first = !d->started;
-    decode_token(d->t, id, !d->keep_special, &first, &d->pending);
-    d->started = !first;
+    decode_token(d->t, id, !d->keep_special, &d->state, &d->pending);
     return detok_flush(d, d->pending.n - utf8_tail(buf_str(&d->pending)));
 }
 

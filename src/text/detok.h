@@ -5,9 +5,15 @@
 
 #include "text/tokenizer.h"
 
+struct decode_state {
+    bool    first;    /* nothing was decoded before */
+    bool    owes;     /* a space comes before the next token */
+    int32_t previous; /* id of the token before; -1: none */
+};
+
 struct detok {
     const struct tokenizer *t;
-    bool        started;      /* something was decoded: the first-token rule is over */
+    struct decode_state state;
     bool        keep_special; /* print control tokens too */
     struct buf  pending;      /* bytes of an incomplete character; room reserved at start, so detok_push allocates nothing */
     struct buf  out;          /* text of the last push; valid until the next */

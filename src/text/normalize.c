@@ -63,14 +63,105 @@ static int run_lowercase(const struct step *s, struct encode *e, struct str in, 
     return 0;
 }
 
+/* Leaves the characters of a class away. */
+static int run_without(struct encode *e, struct str in, struct buf *out, bool (*class)(int32_t c))
+{
+    for (size_t at = 0, from = 0; from < in.n; from = at) {
+        if (!class(utf8_next(in, &at))) buf_put(out, in.p + from, at - from);
+        else if (from == 0) e->lead_lost = true;
+    }
+    return 0;
+}
+
 static int run_strip_accents(const struct step *s, struct encode *e, struct str in, struct buf *out)
 {
-    (void)s, (void)e;
-    for (size_t at = 0; at < in.n;) {
+    (void)s;
+    return run_without(e, in, out, unicode_is_mark);
+}
+
+/* ---- Nmt: control characters go, other white space becomes a space */
+
+static bool nmt_removes(int32_t c)
+{
+    return (c >= 1 && c <= 8) || c == 0xb || (c >= 0xe && c <= 0x1f) || c == 0x7f || c == 0x8f || c == 0x9f;
+}
+
+static bool nmt_space(int32_t c)
+{
+    return c == 9 || c == 10 || c == 12 || c == 13 || c == 0x1680 || (c >= 0x200b && c <= 0x200f) || c == 0x2028 || c == 0x2029 ||
+           c == 0x2581 || c == 0xfeff || c == 0xfffd;
+}
+
+static int run_nmt(const struct step *s, struct encode *e, struct str in, struct buf *out)
+{
+    (void)s;
+    for (size_t at = 0, from = 0; from < in.n; from = at) {
         const int32_t c = utf8_next(in, &at);
-        const utf8proc_category_t k = utf8proc_category(c);
-        if (k < UTF8PROC_CATEGORY_MN || k > UTF8PROC_CATEGORY_ME) put_code(out, c);
+        if (nmt_space(c)) buf_char(out, ' ');
+        else if (!nmt_removes(c)) buf_put(out, in.p + from, at - from);
+        else if (from == 0) e->lead_lost = true;
     }
+    return 0;
+}
+
+/* ---- BertNormalizer: four steps, each by a flag */
+
+static int run_bert_clean(const struct step *s, struct encode *e, struct str in, struct buf *out)
+{
+    (void)s;
+    for (size_t at = 0, from = 0; from < in.n; from = at) {
+        const int32_t c = utf8_next(in, &at);
+        if (c == 9 || c == 10 || c == 13 || (c >= 0x20 && unicode_is_space(c) && c != 0x85)) buf_char(out, ' ');
+        else if (c != 0 && c != 0xfffd && !unicode_is_control(c)) buf_put(out, in.p + from, at - from);
+        else if (from == 0) e->lead_lost = true;
+    }
+    return 0;
+}
+
+static bool is_chinese(int32_t c)
+{
+    return (c >= 0x4e00 && c <= 0x9fff) || (c >= 0x3400 && c <= 0x4dbf) || (c >= 0xf900 && c <= 0xfaff) ||
+           (c >= 0x20000 && c <= 0x2a6df) || (c >= 0x2a700 && c <= 0x2b81f) || (c >= 0x2b920 && c <= 0x2ceaf) ||
+           (c >= 0x2f800 && c <= 0x2fa1f);
+}
+
+static int run_bert_chinese(const struct step *s, struct encode *e, struct str in, struct buf *out)
+{
+    (void)s, (void)e;
+    for (size_t at = 0, from = 0; from < in.n; from = at) {
+        const bool apart = is_chinese(utf8_next(in, &at));
+        if (apart) buf_char(out, ' ');
+        buf_put(out, in.p + from, at - from);
+        if (apart) buf_char(out, ' ');
+    }
+    return 0;
+}
+
+static int run_bert_accents(const struct step *s, struct encode *e, struct str in, struct buf *out)
+{
+    (void)s;
+    return run_without(e, in, out, unicode_is_nonspacing);
+}
+
+static const struct normalize_kind bert_clean = { "clean text", make_plain, run_bert_clean },
+                                   bert_chinese = { "Chinese characters apart", make_plain, run_bert_chinese },
+                                   bert_decompose = { "decompose", make_nfd, run_normal_form },
+                                   bert_accents = { "strip accents", make_plain, run_bert_accents },
+                                   bert_lower = { "lower case", make_plain, run_lowercase };
+
+/* ---- ByteLevel: the bytes in GPT-2's alphabet */
+
+static int make_byte_level(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err)
+{
+    (void)a, (void)s, (void)err;
+    t->byte_alphabet = true;
+    return 0;
+}
+
+static int run_byte_level(const struct step *s, struct encode *e, struct str in, struct buf *out)
+{
+    (void)s, (void)e;
+    byte_alphabet_put(out, in);
     return 0;
 }
 
@@ -105,11 +196,12 @@ static int make_replace(struct tokenizer *t, const struct step_args *a, struct s
 static int run_replace(const struct step *s, struct encode *e, struct str in, struct buf *out)
 {
     size_t done = 0;
-    for (size_t at = 0; at <= in.n;) {
+    for (size_t at = 0; at <= in.n && in.n;) {
         size_t begin, end;
         const int found = regex_next(s->regex, e->match, in, at, &begin, &end, e->err);
         if (found < 0) return found;
         if (!found) break;
+        if (begin == 0 && end > 0 && s->to.n == 0) e->lead_lost = true;
         buf_put(out, in.p + done, begin - done);
         buf_put(out, s->to.p, s->to.n);
         done = at = end;
@@ -132,7 +224,6 @@ static int make_strip(struct tokenizer *t, const struct step_args *a, struct ste
 
 static int run_strip(const struct step *s, struct encode *e, struct str in, struct buf *out)
 {
-    (void)e;
     size_t begin = in.n, end = 0;
     for (size_t at = 0; at < in.n;) {
         const size_t from = at;
@@ -141,6 +232,7 @@ static int run_strip(const struct step *s, struct encode *e, struct str in, stru
         end = at;
     }
     if (!s->left) begin = 0;
+    if (begin > 0) e->lead_lost = true;
     if (!s->right) end = in.n;
     if (begin < end) buf_put(out, in.p + begin, end - begin);
     return 0;
@@ -272,6 +364,8 @@ static const struct normalize_kind normalize_kinds[] = {
     { "NFKC", make_nfkc, run_normal_form },
     { "NFKD", make_nfkd, run_normal_form },
     { "Lowercase", make_plain, run_lowercase },
+    { "Nmt", make_plain, run_nmt },
+    { "ByteLevel", make_byte_level, run_byte_level },
     { "StripAccents", make_plain, run_strip_accents },
     { "Prepend", make_prepend, run_prepend },
     { "Replace", make_replace, run_replace },
@@ -280,15 +374,30 @@ static const struct normalize_kind normalize_kinds[] = {
     { "SentencePiece", make_sentencepiece, run_sentencepiece },
 };
 
+static int normalize_put(struct tokenizer *t, const struct step_args *a, const struct normalize_kind *kind, struct hearth_error *err)
+{
+    if (t->normalize.n == STEPS_MAX) return fail(err, HEARTH_E_UNSUPPORTED, "more than %d normalizer steps", STEPS_MAX);
+    struct step *s = &t->normalize.step[t->normalize.n++];
+    s->normalize = kind;
+    return kind->make(t, a, s, err);
+}
+
+static int bert_add(struct tokenizer *t, const struct step_args *a, struct hearth_error *err)
+{
+    const bool strip = a->strip_accents < 0 ? a->lowercase : a->strip_accents;
+    int status = a->clean_text ? normalize_put(t, a, &bert_clean, err) : 0;
+    if (!status && a->chinese_chars) status = normalize_put(t, a, &bert_chinese, err);
+    if (!status && strip) status = normalize_put(t, a, &bert_decompose, err);
+    if (!status && strip) status = normalize_put(t, a, &bert_accents, err);
+    if (!status && a->lowercase) status = normalize_put(t, a, &bert_lower, err);
+    return status;
+}
+
 int normalize_add(struct tokenizer *t, const struct step_args *a, struct hearth_error *err)
 {
-    for (size_t i = 0; i < sizeof normalize_kinds / sizeof *normalize_kinds; i++) {
-        if (!str_is(a->type, normalize_kinds[i].name)) continue;
-        if (t->normalize.n == STEPS_MAX) return fail(err, HEARTH_E_UNSUPPORTED, "more than %d normalizer steps", STEPS_MAX);
-        struct step *s = &t->normalize.step[t->normalize.n++];
-        s->normalize = &normalize_kinds[i];
-        return s->normalize->make(t, a, s, err);
-    }
+    if (str_is(a->type, "BertNormalizer")) return bert_add(t, a, err);
+    for (size_t i = 0; i < sizeof normalize_kinds / sizeof *normalize_kinds; i++)
+        if (str_is(a->type, normalize_kinds[i].name)) return normalize_put(t, a, &normalize_kinds[i], err);
     return fail(err, HEARTH_E_UNSUPPORTED, "the normalizer \"%.*s\" is not known to hearth", STR_ARG(a->type));
 }
 
@@ -296,6 +405,7 @@ int normalize_run(struct encode *e, struct str in, struct str *out)
 {
     const struct steps *steps = &e->t->normalize;
     *out = in;
+    e->lead_lost = false;
     for (unsigned i = 0; i < steps->n; i++) {
         struct buf *to = &e->normal[i % 2];
         buf_clear(to);

@@ -213,6 +213,46 @@ static int run_punctuation(const struct step *s, struct encode *e, unsigned inde
     return split_class(&split, unicode_is_punctuation);
 }
 
+/* ---- FixedLength: parts of count characters */
+
+static int make_fixed_length(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err)
+{
+    (void)t;
+    s->count = a->length;
+    return s->count > 0 ? 0 : fail(err, HEARTH_E_FORMAT, "a FixedLength step of length %lld", (long long)a->length);
+}
+
+static int run_fixed_length(const struct step *s, struct encode *e, unsigned index, struct piece in)
+{
+    struct splitter split = splitter(isolated, e, index, in);
+    int status = 0;
+    for (size_t at = 0, from = 0; from < in.text.n && !status; from = at) {
+        for (int64_t i = 0; i < s->count && at < in.text.n; i++) utf8_next(in.text, &at);
+        status = split_emit(&split, from, at);
+    }
+    return status;
+}
+
+/* ---- UnicodeScripts: cut where the script changes; what has none (a space) stays with what is before it, and is lost in
+ * front, as the library has it */
+
+static int run_unicode_scripts(const struct step *s, struct encode *e, unsigned index, struct piece in)
+{
+    (void)s;
+    struct splitter split = splitter(isolated, e, index, in);
+    size_t begin = 0;
+    unsigned before = 0;
+    int status = 0;
+    for (size_t at = 0, from = 0; from < in.text.n && !status; from = at) {
+        const unsigned script = unicode_script(utf8_next(in.text, &at));
+        if (!script || script == before) continue;
+        if (before) status = split_emit(&split, begin, from);
+        before = script;
+        begin = from;
+    }
+    return status || !before ? status : split_emit(&split, begin, in.text.n);
+}
+
 /* ---- ByteLevel: flag = a space goes before a text that has none, regex = GPT-2's words (or NULL); a second step then writes
  * the bytes in GPT-2's alphabet */
 
@@ -223,12 +263,7 @@ static int run_byte_alphabet(const struct step *s, struct encode *e, unsigned in
     (void)s;
     struct buf *out = &e->made[index];
     buf_clear(out);
-    for (size_t i = 0; i < in.text.n;) {
-        char part[256];
-        size_t n = 0;
-        for (; i < in.text.n && n < sizeof part - 2; i++) n += utf8_put(part + n, (uint32_t)byte_char((uint8_t)in.text.p[i]));
-        buf_put(out, part, n);
-    }
+    byte_alphabet_put(out, in.text);
     if (out->failed) return fail_memory(e->err, out->n, "a text");
     return pre_run(e, index + 1, (struct piece){ buf_str(out), in.first });
 }
@@ -316,6 +351,8 @@ static const struct pre_kind pre_kinds[] = {
     { "Whitespace", make_plain, run_whitespace },
     { "WhitespaceSplit", make_plain, run_whitespace_split },
     { "CharDelimiterSplit", make_char_delimiter, run_split },
+    { "FixedLength", make_fixed_length, run_fixed_length },
+    { "UnicodeScripts", make_plain, run_unicode_scripts },
 };
 
 int pre_add(struct tokenizer *t, const struct step_args *a, struct hearth_error *err)

@@ -3,6 +3,7 @@
  * one match is bounded by PCRE2's limits, a text by time. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
+#include <stdio.h>
 
 #include "base/cpu.h"
 #include "text/tokenizer_int.h"
@@ -10,6 +11,7 @@
 enum {
     PATTERN_BYTES_MAX = 1 << 16,
     GROUPS_MAX        = 256,
+    CLASS_DEPTH_MAX   = 8,
     MATCH_LIMIT       = 10000000, /* steps of one match, plus MATCH_LIMIT_BYTE for each byte of text */
     MATCH_LIMIT_BYTE  = 8,
     HEAP_LIMIT_KIB    = 256 * 1024,
@@ -107,6 +109,8 @@ static void copy_until(struct rewrite *r, char close)
     copy(r, end ? (size_t)(end - (r->in.p + r->at)) + 1 : 1);
 }
 
+static int rewrite_property(struct rewrite *r, bool in_class);
+
 static int rewrite_escape(struct rewrite *r, bool in_class)
 {
     const char c = peek(r, 1);
@@ -118,7 +122,8 @@ static int rewrite_escape(struct rewrite *r, bool in_class)
         r->at += 2;
         return 0;
     }
-    if ((c == 'p' || c == 'P' || c == 'x' || c == 'k' || c == 'g') && peek(r, 2) == '{') {
+    if ((c == 'p' || c == 'P') && peek(r, 2) == '{') return rewrite_property(r, in_class);
+    if ((c == 'x' || c == 'k' || c == 'g') && peek(r, 2) == '{') {
         copy_until(r, '}');
     } else if (c == 'u' && r->in.n - r->at >= 6) {
         buf_puts(&r->out, "\\x{");
@@ -130,6 +135,109 @@ static int rewrite_escape(struct rewrite *r, bool in_class)
     }
     return 0;
 }
+
+/* ---- properties: PCRE2 knows no POSIX brackets as \p{...} and no long names of categories, and takes a script for its
+ * extensions too */
+
+static const struct {
+    const char *name, *inside; /* name: as Oniguruma compares them, without case, spaces, - and _ */
+} properties[] = {
+    { "alnum", "\\p{Alphabetic}\\p{Nd}" },
+    { "blank", "\\t\\p{Zs}" },
+    { "cntrl", "\\p{Cc}" },
+    { "digit", "\\p{Nd}" },
+    { "punct", "\\p{P}$+<=>^`|~" },
+    { "space", SPACE_RANGES },
+    { "word", WORD_RANGES },
+    { "xdigit", "0-9a-fA-F" },
+    { "ascii", "\\x{0}-\\x{7f}" },
+    { "any", "\\x{0}-\\x{10ffff}" },
+    { "letter", "\\p{L}" },
+    { "uppercaseletter", "\\p{Lu}" },
+    { "lowercaseletter", "\\p{Ll}" },
+    { "titlecaseletter", "\\p{Lt}" },
+    { "modifierletter", "\\p{Lm}" },
+    { "otherletter", "\\p{Lo}" },
+    { "mark", "\\p{M}" },
+    { "combiningmark", "\\p{M}" },
+    { "nonspacingmark", "\\p{Mn}" },
+    { "spacingmark", "\\p{Mc}" },
+    { "enclosingmark", "\\p{Me}" },
+    { "number", "\\p{N}" },
+    { "decimalnumber", "\\p{Nd}" },
+    { "letternumber", "\\p{Nl}" },
+    { "othernumber", "\\p{No}" },
+    { "punctuation", "\\p{P}" },
+    { "connectorpunctuation", "\\p{Pc}" },
+    { "dashpunctuation", "\\p{Pd}" },
+    { "openpunctuation", "\\p{Ps}" },
+    { "closepunctuation", "\\p{Pe}" },
+    { "initialpunctuation", "\\p{Pi}" },
+    { "finalpunctuation", "\\p{Pf}" },
+    { "otherpunctuation", "\\p{Po}" },
+    { "symbol", "\\p{S}" },
+    { "mathsymbol", "\\p{Sm}" },
+    { "currencysymbol", "\\p{Sc}" },
+    { "modifiersymbol", "\\p{Sk}" },
+    { "othersymbol", "\\p{So}" },
+    { "separator", "\\p{Z}" },
+    { "spaceseparator", "\\p{Zs}" },
+    { "lineseparator", "\\p{Zl}" },
+    { "paragraphseparator", "\\p{Zp}" },
+    { "other", "\\p{C}" },
+    { "control", "\\p{Cc}" },
+    { "format", "\\p{Cf}" },
+    { "privateuse", "\\p{Co}" },
+    { "unassigned", "\\p{Cn}" },
+};
+
+enum { PROPERTY_BYTES_MAX = 64 };
+
+static bool pattern_compiles(const char *pattern)
+{
+    int code;
+    PCRE2_SIZE at;
+    pcre2_general_context *memory = pcre2_general_context_create(regex_alloc, regex_release, NULL);
+    pcre2_compile_context *context = memory ? pcre2_compile_context_create(memory) : NULL;
+    pcre2_code *c = context ? pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_UTF, &code, &at, context) : NULL;
+    const bool compiles = c != NULL;
+    pcre2_code_free(c);
+    pcre2_compile_context_free(context);
+    pcre2_general_context_free(memory);
+    return compiles;
+}
+
+/* \p{name}, \P{name} or \p{^name}: the class it stands for, in brackets unless in_class. */
+static int rewrite_property(struct rewrite *r, bool in_class)
+{
+    const char *end = memchr(r->in.p + r->at, '}', r->in.n - r->at);
+    if (!end) return rewrite_refuse(r, "a property that does not end");
+    bool negated = peek(r, 1) == 'P';
+    char name[PROPERTY_BYTES_MAX], script[PROPERTY_BYTES_MAX + 16];
+    size_t n = 0;
+    const char *p = r->in.p + r->at + 3;
+    if (p < end && *p == '^') negated = !negated, p++;
+    for (; p < end && n + 1 < sizeof name; p++)
+        if (*p != ' ' && *p != '-' && *p != '_') name[n++] = (char)(*p >= 'A' && *p <= 'Z' ? *p + 'a' - 'A' : *p);
+    name[n] = 0;
+    if (p < end) return rewrite_refuse(r, "a property with a long name");
+    r->at = (size_t)(end - r->in.p) + 1;
+    for (size_t i = 0; i < sizeof properties / sizeof *properties; i++) {
+        if (strcmp(properties[i].name, name) != 0) continue;
+        if (in_class && negated) return rewrite_refuse(r, "a negated class inside a class");
+        if (!in_class) buf_puts(&r->out, negated ? "[^" : "[");
+        buf_puts(&r->out, properties[i].inside);
+        if (!in_class) buf_puts(&r->out, "]");
+        return 0;
+    }
+    snprintf(script, sizeof script, "\\%c{sc:%s}", negated ? 'P' : 'p', name);
+    if (n <= 2 || !pattern_compiles(script)) snprintf(script, sizeof script, "\\%c{%s}", negated ? 'P' : 'p', name);
+    if (n == 1 || n == 2) script[3] = (char)(script[3] - 'a' + 'A'); /* categories: Lu */
+    buf_puts(&r->out, script);
+    return 0;
+}
+
+/* ---- classes */
 
 /* A class without its brackets; r->at is behind the opening one. Nested classes are unions, so their brackets can go. */
 static int rewrite_class(struct rewrite *r, int depth)
@@ -157,6 +265,84 @@ static int rewrite_class(struct rewrite *r, int depth)
         if (status) return status;
     }
     return rewrite_refuse(r, "a class that does not end");
+}
+
+/* Whether a class (r->at behind its opening bracket) needs more than a union of ranges. */
+static bool class_is_set(const struct rewrite *r)
+{
+    int depth = 1;
+    bool first = true;
+    for (size_t i = r->at; i < r->in.n && depth; i++) {
+        const char c = r->in.p[i], next = i + 1 < r->in.n ? r->in.p[i + 1] : 0;
+        const bool was_first = first;
+        first = false;
+        if (c == '\\') {
+            if (next == 'W' || next == 'H' || next == 'P' || (next == 'p' && i + 3 < r->in.n && r->in.p[i + 3] == '^')) return true;
+            i++;
+        } else if (c == '&' && next == '&') {
+            return true;
+        } else if (c == '[' && next == ':') {
+            while (i + 1 < r->in.n && r->in.p[i] != ']') i++;
+        } else if (c == '[') {
+            if (next == '^') return true;
+            depth++;
+            first = true;
+        } else if (c == ']' && !was_first) {
+            depth--;
+        }
+    }
+    return false;
+}
+
+/* A class with operations as an expression for one character: each operand of && a look ahead at a choice of ranges and nested
+ * classes, then any character. r->at is behind the opening bracket. */
+static int rewrite_set(struct rewrite *r, int depth)
+{
+    if (depth == 0) return rewrite_refuse(r, "too deeply nested classes");
+    struct buf ranges; /* of the operand being read */
+    int status = 0;
+    bool ends = false;
+    buf_init(&ranges, 16 * PATTERN_BYTES_MAX);
+    const bool negated = peek(r, 0) == '^';
+    r->at += negated;
+    buf_puts(&r->out, negated ? "(?:(?!" : "(?:");
+    buf_puts(&r->out, "(?=(?!)");
+    for (bool first = true; r->at < r->in.n && !status && !ends; first = false) {
+        const char c = peek(r, 0), next = peek(r, 1);
+        const bool intersects = c == '&' && next == '&';
+        if (intersects || (c == ']' && !first)) {
+            ends = !intersects;
+            if (ranges.n) buf_puts(&r->out, "|[");
+            buf_put(&r->out, ranges.p ? ranges.p : "", ranges.n);
+            if (ranges.n) buf_puts(&r->out, "]");
+            buf_puts(&r->out, intersects ? ")(?=(?!)" : ")");
+            buf_clear(&ranges);
+            r->at += intersects ? 2 : 1;
+        } else if (c == '[' && next != ':') {
+            buf_puts(&r->out, "|");
+            r->at++;
+            status = rewrite_set(r, depth - 1);
+        } else if (c == '\\' && (next == 'W' || next == 'H')) {
+            buf_puts(&r->out, "|");
+            status = rewrite_escape(r, false);
+        } else if (c == '\\' && (next == 'p' || next == 'P') && peek(r, 2) == '{') {
+            buf_puts(&r->out, "|");
+            status = rewrite_property(r, false);
+        } else {
+            const struct buf out = r->out;
+            r->out = ranges;
+            if (c == '[') copy_until(r, ']');
+            else if (c == '\\') status = rewrite_escape(r, true);
+            else copy(r, 1);
+            ranges = r->out;
+            r->out = out;
+        }
+    }
+    buf_puts(&r->out, negated ? ")[\\x{0}-\\x{10ffff}])" : "[\\x{0}-\\x{10ffff}])");
+    r->out.failed |= ranges.failed;
+    buf_free(&ranges);
+    if (!status && !ends) status = rewrite_refuse(r, "a class that does not end");
+    return status;
 }
 
 /* (?imx-imx: or (?imx-imx): Ruby's m is "dot takes newlines", s in PCRE2. */
@@ -209,10 +395,13 @@ static int rewrite_one(struct rewrite *r)
     r->atom = r->out.n;
     if (c == '\\') return rewrite_escape(r, false);
     if (c == '[') {
+        r->at++;
+        if (class_is_set(r)) return rewrite_set(r, CLASS_DEPTH_MAX);
+        r->at--;
         const bool negated = peek(r, 1) == '^';
         buf_puts(&r->out, negated ? "[^" : "[");
         r->at += negated ? 2 : 1;
-        const int status = rewrite_class(r, 8);
+        const int status = rewrite_class(r, CLASS_DEPTH_MAX);
         buf_puts(&r->out, "]");
         return status;
     }

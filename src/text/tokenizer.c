@@ -66,6 +66,7 @@ static size_t char_before(struct str s, size_t at)
 struct found {
     uint32_t id;
     size_t   begin, end;
+    size_t   next; /* where the search goes on: white space taken along is searched too */
 };
 
 /* Whether a match counts, and the white space it takes along (never before `done`). */
@@ -85,10 +86,10 @@ static bool added_accept(const struct added *a, struct str text, size_t done, st
     return true;
 }
 
-/* The next added token at or after *at: leftmost, longest. */
+/* The next added token at or after f->next: leftmost, longest. */
 static bool added_next(const struct tokenizer *t, const struct matcher *m, struct str text, size_t done, struct found *f)
 {
-    for (size_t at = done; at < text.n;) {
+    for (size_t at = f->next; at < text.n;) {
         size_t n = 0;
         if (m->first[(uint8_t)text.p[at]] == m->first[(uint8_t)text.p[at] + 1]) {
             at++;
@@ -100,7 +101,7 @@ static bool added_next(const struct tokenizer *t, const struct matcher *m, struc
             continue;
         }
         f->begin = at;
-        f->end = at + n;
+        f->end = f->next = at + n;
         if (added_accept(&t->added[i], text, done, f)) return true;
         at += n;
     }
@@ -114,7 +115,7 @@ static int added_split(struct encode *e, const struct matcher *m, struct str tex
 {
     int status = 0;
     size_t done = 0;
-    for (struct found f; m->n && !status && added_next(e->t, m, text, done, &f); done = f.end) {
+    for (struct found f = { 0 }; m->n && !status && added_next(e->t, m, text, done, &f); done = f.end) {
         if (f.begin > done) status = part(e, str_sub(text, done, f.begin), first && done == 0);
         if (!status) status = encode_put(e, f.id);
     }
@@ -134,7 +135,7 @@ static int encode_raw(struct encode *e, struct str text, bool first)
 {
     e->first = first;
     const int status = normalize_run(e, text, &text);
-    return status ? status : added_split(e, &e->t->normal_match, text, first, encode_normal);
+    return status ? status : added_split(e, &e->t->normal_match, text, first && !e->lead_lost, encode_normal);
 }
 
 static int encode_init(struct encode *e, const struct tokenizer *t, size_t text_bytes, struct ids *out, struct hearth_error *err)
@@ -193,11 +194,47 @@ int tokenizer_encode(const struct tokenizer *t, struct str text, bool special, s
     return status;
 }
 
+/* What goes round the texts; without a post-processor only the texts, or what a reader put around one. */
+static uint32_t parts_for(const struct tokenizer *t, bool two, struct post_part parts[POST_PARTS_MAX])
+{
+    uint32_t n = 0;
+    if (t->single) {
+        n = two ? t->n_pair : t->n_single;
+        memcpy(parts, two ? t->pair : t->single, n * sizeof *parts);
+        return n;
+    }
+    if (two && (t->n_before || t->n_after)) return 0;
+    for (uint32_t i = 0; i < t->n_before; i++) parts[n++] = (struct post_part){ .id = t->before[i] };
+    parts[n++] = (struct post_part){ .id = PART_A };
+    if (two) parts[n++] = (struct post_part){ .id = PART_B, .type = 1 };
+    for (uint32_t i = 0; i < t->n_after; i++) parts[n++] = (struct post_part){ .id = t->after[i] };
+    return n;
+}
+
+int tokenizer_encode_types(const struct tokenizer *t, struct str first, const struct str *second, bool special, struct ids *out,
+                           struct ids *types, struct hearth_error *err)
+{
+    struct post_part parts[POST_PARTS_MAX];
+    const size_t before = out->n, types_before = types->n;
+    const uint32_t n = parts_for(t, second != NULL, parts);
+    int status = n ? 0 : fail(err, HEARTH_E_UNSUPPORTED, "the tokenizer does not say how it joins two texts");
+    struct encode put_id = { .t = t, .out = out, .err = err }, put_type = { .t = t, .out = types, .err = err };
+    for (uint32_t i = 0; i < n && !status; i++) {
+        if (parts[i].id >= 0 && special) status = encode_put(&put_id, (uint32_t)parts[i].id);
+        if (parts[i].id < 0) status = tokenizer_encode(t, parts[i].id == PART_B && second ? *second : first, false, out, err);
+        while (!status && types->n - types_before < out->n - before) status = encode_put(&put_type, (uint32_t)parts[i].type);
+    }
+    if (!status) return 0;
+    out->n = before;
+    types->n = types_before;
+    return status;
+}
+
 int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special, struct buf *out,
                      struct hearth_error *err)
 {
-    bool first = true;
-    for (size_t i = 0; i < n; i++) decode_token(t, ids[i], skip_special, &first, out);
+    struct decode_state state = { .first = true, .previous = -1 };
+    for (size_t i = 0; i < n; i++) decode_token(t, ids[i], skip_special, &state, out);
     return out->failed ? fail_memory(err, out->n, "a text") : 0;
 }
 
@@ -319,6 +356,20 @@ static void char_tokens_find(struct tokenizer *t)
     }
 }
 
+/* An added token is decoded as it was looked for: normalised, and before a token of the vocabulary that has its id. */
+static int shown_find(struct tokenizer *t, struct hearth_error *err)
+{
+    for (uint32_t i = 0; i < t->n_added; i++) {
+        const struct added *a = &t->added[i];
+        const struct str text = a->normalized ? vocab_text(&t->normal_text, i) : a->content;
+        if (a->id >= t->vocab.n || str_eq(text, vocab_text(&t->vocab, a->id))) continue;
+        if (!t->shown) t->shown = mem_array(t->vocab.n, sizeof *t->shown);
+        if (!t->shown) return fail_memory(err, (uint64_t)t->vocab.n * sizeof *t->shown, "added tokens");
+        t->shown[a->id] = i + 1;
+    }
+    return 0;
+}
+
 int tokenizer_finish(struct tokenizer *t, struct hearth_error *err)
 {
     byte_tokens_find(t);
@@ -327,7 +378,7 @@ int tokenizer_finish(struct tokenizer *t, struct hearth_error *err)
         if (t->added[i].special && t->added[i].id < t->vocab.n) t->vocab.type[t->added[i].id] = TOKEN_CONTROL;
     int status = added_index(t, false, &t->raw_text, &t->raw_match, err);
     if (!status) status = added_index(t, true, &t->normal_text, &t->normal_match, err);
-    return status;
+    return status || !t->shows_added ? status : shown_find(t, err);
 }
 
 static void steps_free(struct steps *steps)
@@ -350,6 +401,7 @@ void tokenizer_close(struct tokenizer *t)
     vocab_free(&t->normal_text);
     merges_free(&t->merges);
     mem_free(t->added);
+    mem_free(t->shown);
     file_unmap(&t->map);
     container_close(t->owned);
     arena_free(&t->arena);

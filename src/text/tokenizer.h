@@ -38,6 +38,11 @@ void tokenizer_info(const struct tokenizer *t, struct tokenizer_info *out);
  * HEARTH_E_MEMORY, HEARTH_E_ARG. */
 int tokenizer_encode(const struct tokenizer *t, struct str text, bool special, struct ids *out, struct hearth_error *err);
 
+/* The same with the token type ("segment") of each id, for one text or, with second, for a pair. HEARTH_E_UNSUPPORTED: the
+ * tokenizer does not know pairs. */
+int tokenizer_encode_types(const struct tokenizer *t, struct str first, const struct str *second, bool special, struct ids *out,
+                           struct ids *types, struct hearth_error *err);
+
 /* Appends the bytes of a whole text (SentencePiece drops one leading space). skip_special: control tokens give nothing. Bytes
  * may be malformed, and the last ones part of a character: struct detok (detok.h) makes valid UTF-8, also id by id. */
 int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special, struct buf *out,

@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "formats/container.h"
-#include "text/tokenizer.h"
+#include "text/detok.h"
 
 enum {
     TEXT_BYTES_MAX   = 1 << 30, /* of one text to encode, and of all token texts of one file */
@@ -108,12 +108,20 @@ bool unicode_is_space(int32_t c);       /* White_Space */
 bool unicode_is_numeric(int32_t c);     /* Nd, Nl, No */
 bool unicode_is_punctuation(int32_t c); /* P*, and ASCII punctuation */
 bool unicode_is_word(int32_t c);        /* Alphabetic, M*, Nd, Pc, joiners */
+unsigned unicode_script(int32_t c);     /* scripts.c: a number, 0: none */
+/* unicode_old.c: as the tokenizers library knows them */
+bool unicode_is_control(int32_t c);     /* Cc, Cf, Co */
+bool unicode_is_nonspacing(int32_t c);  /* Mn */
+bool unicode_is_mark(int32_t c);        /* M* */
+bool unicode_decomposes(int32_t c);     /* false: a character whose decomposition came too late */
+unsigned unicode_combining_class(int32_t c);
 /* Appends s with every malformed part as U+FFFD. each_byte: one per byte (as SentencePiece decodes), else one per maximal
  * part (as Python's errors="replace"). */
 void unicode_replace(struct buf *out, struct str s, bool each_byte);
 int  unicode_normalize(struct buf *out, struct str s, bool compatible, bool compose, struct hearth_error *err);
 /* The byte alphabet of GPT-2: the character (below 0x180) that stands for a byte, and back (-1: none). */
 int32_t byte_char(uint8_t byte);
+void    byte_alphabet_put(struct buf *out, struct str s); /* appends s in it */
 int32_t char_byte(int32_t c);
 
 /* ---- charsmap.c: SentencePiece's precompiled normalisation */
@@ -157,8 +165,11 @@ struct steps {
 /* Options of a step as tokenizer.json has them; absent ones hold the library's defaults. */
 struct step_args {
     struct str type, content, replacement, prepend_scheme, behavior, prepend, charsmap, pattern, delimiter;
+    struct str prefix, suffix, pad_token;
     bool       pattern_is_regex, invert, add_prefix_space, use_regex, individual_digits, split, left, right;
-    int64_t    start, stop;
+    bool       cleanup, clean_text, chinese_chars, lowercase;
+    int        strip_accents; /* -1: as lowercase */
+    int64_t    start, stop, length;
 };
 void step_args_defaults(struct step_args *a);
 
@@ -191,8 +202,8 @@ struct decode_kind {
     int (*make)(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err);
     void (*run)(const struct step *s, struct buf *out, size_t from, bool first);
 };
-/* Appends the bytes of one id; *first (nothing was decoded before) is cleared once it has been used up. */
-void decode_token(const struct tokenizer *t, int32_t id, bool skip_special, bool *first, struct buf *out);
+/* Appends the bytes of one id. */
+void decode_token(const struct tokenizer *t, int32_t id, bool skip_special, struct decode_state *state, struct buf *out);
 
 /* ---- models */
 
@@ -203,6 +214,7 @@ struct model_kind {
 extern const struct model_kind model_byte_bpe, model_bpe, model_spm_bpe, model_rank_bpe; /* bpe.c */
 extern const struct model_kind model_unigram;                                          /* unigram.c */
 extern const struct model_kind model_words, model_greedy;                              /* lookup.c */
+extern const struct model_kind model_wordpiece, model_wordlevel;                       /* wordpiece.c */
 
 /* ---- the tokenizer */
 
@@ -210,6 +222,13 @@ struct added {
     struct str content;
     uint32_t   id;
     bool       special, normalized, lstrip, rstrip, single_word;
+};
+
+/* One part of what a post-processor makes: a token, or the first or second text. */
+enum { PART_A = -1, PART_B = -2, POST_PARTS_MAX = 2 * TEMPLATE_IDS_MAX + 2 };
+struct post_part {
+    int32_t id;   /* of the token; PART_A, PART_B: a text */
+    int32_t type; /* token type ("segment") of its ids */
 };
 
 struct tokenizer {
@@ -224,18 +243,24 @@ struct tokenizer {
     struct merges   merges;
     struct added   *added;
     uint32_t        n_added, added_room;
+    uint32_t       *shown;        /* [vocab.n] which added token, + 1, stands for an id in decoded texts, or 0; NULL: none */
+    bool            shows_added;  /* fill it */
     struct vocab    raw_text, normal_text;   /* added tokens matched before and after the normalizer; ids: index in added */
     struct matcher  raw_match, normal_match;
     struct steps    normalize, pre, decode;
     int32_t         before[TEMPLATE_IDS_MAX], after[TEMPLATE_IDS_MAX];
     uint32_t        n_before, n_after;
+    struct post_part *single, *pair;         /* [POST_PARTS_MAX] the same with types, and for two texts; see tokenizer_encode_types */
+    uint32_t        n_single, n_pair;
     int32_t         bos, eos, unk, pad;
     int32_t         unknown;       /* what the model gives for unknown characters; -1: nothing */
+    bool            unknown_lost;  /* the file names an unknown token that it lacks: unknown characters cannot be encoded */
 
     bool            byte_fallback, fuse_unk, ignore_merges;
     bool            byte_alphabet; /* words are bytes in GPT-2's alphabet */
     bool            fuse_across;   /* unknown characters join across words (SentencePiece) */
     struct str      prefix, suffix; /* of a character inside a word, and of the last one */
+    uint64_t        word_chars_max; /* WordPiece: longer words are unknown */
     uint32_t        byte_id[256];  /* byte tokens; NO_ID */
     uint32_t        char_id[512];  /* one-character tokens, by code point */
 
@@ -246,13 +271,15 @@ struct tokenizer {
     uint32_t        n_named;       /* M2M: pieces with greater ids are unknown to the model; 0: none are */
     bool            has_unused;    /* pieces that may be joined on the way, but have to be taken apart again */
     bool            float_sums;    /* unigram: SentencePiece adds in float, the tokenizers library in double */
-    double          score_min;
-    struct matcher  pieces;        /* unigram: what the Viterbi search may use */
+    double          score_min, score_max;
+    struct matcher  pieces;        /* unigram: what the Viterbi search may use; WordPiece: all tokens */
     struct matcher  user;          /* SentencePiece: user-defined symbols, never cut nor normalised */
 
     bool            eos_once;      /* EOS is not added to a text that ends in it */
     bool            decode_spaced; /* no decoder: tokens are joined by spaces */
     bool            decode_trims;  /* "first" lasts until some text came out */
+    bool            decode_dedup;  /* CTC: a token that repeats the one before gives nothing */
+    struct str      decode_owes;   /* a token that ends in this owes a space to the next; empty: none */
     bool            fuse_seen;     /* decode.c, while steps are added */
     uint32_t        decode_growth; /* a decoded token is at most this many times as long */
 };
@@ -309,10 +336,25 @@ int hf_config_read(struct tokenizer *t, const char *folder, struct hf_config *h,
 void tokenizer_roles(struct tokenizer *t, const struct hf_config *h);
 /* In a folder the reference recognises the tokens with a role, and control tokens, where they are written in a text. */
 int tokenizer_recognise(struct tokenizer *t, struct hearth_error *err);
+
+/* tokenizer_json.c: parts of JSON files. Members of an object, each as a reader that stands before the value (src.p NULL:
+ * absent). */
+struct member {
+    const char *key;
+    struct json value;
+};
+/* Finds the members of the object whose brace was just read, and goes behind it. */
+int json_members(const struct tokenizer *t, struct json *j, struct member *members, size_t n);
+int json_member_string(struct tokenizer *t, const struct member *m, struct str *out); /* empty: absent or null */
+struct str json_view(const struct json *j, struct buf *scratch); /* the KEY or STRING just returned; scratch if it had escapes */
 /* A copy of the STRING just returned, in t's arena. */
 int json_keep(struct tokenizer *t, const struct json *j, struct str *out);
 /* One entry of added_tokens / added_tokens_decoder; the opening brace was read. id < 0: taken from the entry. */
 int json_read_added(struct tokenizer *t, struct json *j, int64_t id);
+/* tokenizer_post.c: reads a post-processor of tokenizer.json; kind: what was just read. */
+int post_read(struct tokenizer *t, struct json *j, enum json_kind kind);
+/* What BERT and RoBERTa put round one text and two: cls A sep [sep] B sep. */
+int post_cls_sep(struct tokenizer *t, int32_t cls, int32_t sep, bool roberta, struct hearth_error *err);
 
 /* ---- SentencePiece's rules, common to .model, GGUF and llama2.c */
 
@@ -381,6 +423,7 @@ struct encode {
     bool                    last_unknown; /* the id just put stands for unknown characters */
     bool                    first;        /* the part being normalised begins where the text began */
     uint16_t               *split;        /* bpe.c: [vocab] how many bytes of an unused piece came from its left part */
+    bool                    lead_lost;    /* the normalizer took characters away where the text began */
 };
 
 int encode_put(struct encode *e, uint32_t id);

@@ -7,12 +7,6 @@
 
 enum { DROP_BYTES = 1 << 20, PAGE_BYTES = 4096, AFFIX_BYTES_MAX = 100 };
 
-/* Members of an object, each as a reader that stands before the value (src.p NULL: absent). */
-struct member {
-    const char *key;
-    struct json value;
-};
-
 /* Gives pages of the file back that lie behind the reader. */
 static void pages_drop(const struct tokenizer *t, const struct json *j, size_t *dropped)
 {
@@ -35,7 +29,7 @@ static int value_skip(const struct tokenizer *t, struct json *j)
     return kind == JSON_ERROR ? HEARTH_E_FORMAT : 0;
 }
 
-static int members_find(const struct tokenizer *t, struct json *j, struct member *members, size_t n)
+int json_members(const struct tokenizer *t, struct json *j, struct member *members, size_t n)
 {
     enum json_kind kind;
     while ((kind = json_next(j)) == JSON_KEY) {
@@ -49,8 +43,7 @@ static int members_find(const struct tokenizer *t, struct json *j, struct member
     return kind == JSON_OBJECT_END ? 0 : HEARTH_E_FORMAT;
 }
 
-/* The text of the KEY or STRING just returned, in scratch when it had escapes. */
-static struct str json_str(const struct json *j, struct buf *scratch)
+struct str json_view(const struct json *j, struct buf *scratch)
 {
     if (!j->escaped) return j->text;
     buf_clear(scratch);
@@ -58,12 +51,11 @@ static struct str json_str(const struct json *j, struct buf *scratch)
     return scratch->failed ? (struct str){ "", 0 } : (struct str){ scratch->p ? scratch->p : "", scratch->n };
 }
 
-/* A copy of the STRING just returned. */
 int json_keep(struct tokenizer *t, const struct json *j, struct str *out)
 {
     struct buf scratch;
     buf_init(&scratch, TEXT_BYTES_MAX);
-    *out = tokenizer_keep(t, json_str(j, &scratch));
+    *out = tokenizer_keep(t, json_view(j, &scratch));
     const bool failed = scratch.failed || !out->p;
     buf_free(&scratch);
     return failed ? fail_memory(j->err, j->text.n, "a tokenizer") : 0;
@@ -72,7 +64,7 @@ int json_keep(struct tokenizer *t, const struct json *j, struct str *out)
 /* ---- steps */
 
 /* The options of steps: name, where in struct step_args, and what they are. */
-enum option_type { OPTION_STRING, OPTION_BOOL, OPTION_INT, OPTION_PATTERN, OPTION_IGNORED, OPTION_STEPS };
+enum option_type { OPTION_STRING, OPTION_BOOL, OPTION_CHOICE, OPTION_INT, OPTION_PATTERN, OPTION_IGNORED, OPTION_STEPS };
 static const struct option {
     const char      *name;
     enum option_type type;
@@ -94,11 +86,20 @@ static const struct option {
     { "split", OPTION_BOOL, offsetof(struct step_args, split) },
     { "strip_left", OPTION_BOOL, offsetof(struct step_args, left) },
     { "strip_right", OPTION_BOOL, offsetof(struct step_args, right) },
+    { "prefix", OPTION_STRING, offsetof(struct step_args, prefix) },
+    { "suffix", OPTION_STRING, offsetof(struct step_args, suffix) },
+    { "pad_token", OPTION_STRING, offsetof(struct step_args, pad_token) },
+    { "word_delimiter_token", OPTION_STRING, offsetof(struct step_args, delimiter) },
+    { "cleanup", OPTION_BOOL, offsetof(struct step_args, cleanup) },
+    { "clean_text", OPTION_BOOL, offsetof(struct step_args, clean_text) },
+    { "handle_chinese_chars", OPTION_BOOL, offsetof(struct step_args, chinese_chars) },
+    { "lowercase", OPTION_BOOL, offsetof(struct step_args, lowercase) },
+    { "strip_accents", OPTION_CHOICE, offsetof(struct step_args, strip_accents) },
+    { "length", OPTION_INT, offsetof(struct step_args, length) },
     { "start", OPTION_INT, offsetof(struct step_args, start) },
     { "stop", OPTION_INT, offsetof(struct step_args, stop) },
     { "trim_offsets", OPTION_IGNORED, 0 },
     { "str_rep", OPTION_IGNORED, 0 },
-    { "cleanup", OPTION_IGNORED, 0 },
     { "normalizers", OPTION_STEPS, 0 },
     { "pretokenizers", OPTION_STEPS, 0 },
     { "decoders", OPTION_STEPS, 0 },
@@ -112,6 +113,16 @@ void step_args_defaults(struct step_args *a)
         .add_prefix_space = true,
         .use_regex = true,
         .split = true,
+        .prefix = STR("##"),
+        .suffix = STR("</w>"),
+        .pad_token = STR("<pad>"),
+        .delimiter = STR("|"),
+        .cleanup = true,
+        .clean_text = true,
+        .chinese_chars = true,
+        .lowercase = true,
+        .strip_accents = -1,
+        .length = 5,
         .left = true,
         .right = true,
     };
@@ -138,6 +149,10 @@ static int option_read(struct tokenizer *t, struct json *j, const struct option 
     if (o->type == OPTION_STRING && kind == JSON_STRING) return json_keep(t, j, (struct str *)(void *)to);
     if (o->type == OPTION_BOOL && (kind == JSON_TRUE || kind == JSON_FALSE)) {
         *(bool *)to = kind == JSON_TRUE;
+        return 0;
+    }
+    if (o->type == OPTION_CHOICE && (kind == JSON_TRUE || kind == JSON_FALSE)) {
+        *(int *)(void *)to = kind == JSON_TRUE;
         return 0;
     }
     if (o->type == OPTION_INT && kind == JSON_NUMBER && j->is_int) {
@@ -238,10 +253,37 @@ static int added_read(struct tokenizer *t, struct json *j)
     return 0;
 }
 
+/* Ids are given as the library gives them, whatever the file says: that of the vocabulary, else the next free one behind it.
+ * Of entries with one content the last counts, in the place of the first. entries: size of the vocabulary. */
+static int added_number(struct tokenizer *t, uint32_t entries, struct hearth_error *err)
+{
+    struct vocab contents = { 0 };
+    uint32_t n = 0, next = entries;
+    int status = 0;
+    for (uint32_t i = 0; i < t->n_added && !status; i++)
+        status = vocab_add(&contents, &(struct token){ .id = i, .text = t->added[i].content, .copy = true }, err);
+    if (!status) status = vocab_index(&contents, err);
+    uint32_t *place = status ? NULL : mem_array(t->n_added, sizeof *place); /* where an entry went */
+    if (!status && !place) status = fail_memory(err, t->n_added * sizeof *place, "added tokens");
+    for (uint32_t i = 0; i < t->n_added && !status; i++) {
+        struct added a = t->added[i];
+        const uint32_t first = vocab_find(&contents, a.content), known = vocab_find(&t->vocab, a.content);
+        a.id = first < i ? t->added[place[first]].id : known != NO_ID ? known : next++;
+        place[i] = first < i ? place[first] : n++;
+        t->added[place[i]] = a;
+    }
+    if (!status) t->n_added = n;
+    mem_free(place);
+    vocab_free(&contents);
+    return status;
+}
+
 /* Added tokens that the model's vocabulary lacks get an id there, but no place in its index: the model never makes them. */
 static int added_join(struct tokenizer *t, struct hearth_error *err)
 {
-    int status = 0;
+    uint32_t entries = 0;
+    for (uint32_t i = 0; i < t->vocab.n; i++) entries += t->vocab.offset[i] != NO_ID;
+    int status = added_number(t, entries, err);
     for (uint32_t i = 0; i < t->n_added && !status; i++) {
         const struct token token = { .id = t->added[i].id, .text = t->added[i].content, .type = TOKEN_USER, .copy = true,
                                      .scored = t->vocab.score != NULL };
@@ -252,7 +294,7 @@ static int added_join(struct tokenizer *t, struct hearth_error *err)
 
 /* ---- models */
 
-static int bpe_vocab_read(struct tokenizer *t, struct json *j)
+static int vocab_map_read(struct tokenizer *t, struct json *j)
 {
     struct buf scratch;
     buf_init(&scratch, TEXT_BYTES_MAX);
@@ -264,7 +306,7 @@ static int bpe_vocab_read(struct tokenizer *t, struct json *j)
             if (kind != JSON_OBJECT_END) status = HEARTH_E_FORMAT;
             break;
         }
-        struct token token = { .text = json_str(j, &scratch), .type = TOKEN_NORMAL, .copy = true };
+        struct token token = { .text = json_view(j, &scratch), .type = TOKEN_NORMAL, .copy = true };
         kind = json_next(j);
         if (scratch.failed)
             status = fail_memory(j->err, scratch.n, "a vocabulary");
@@ -283,16 +325,16 @@ static int merge_read(struct tokenizer *t, struct json *j, enum json_kind kind, 
 {
     struct str left, right;
     if (kind == JSON_STRING) {
-        const struct str both = json_str(j, &scratch[0]);
+        const struct str both = json_view(j, &scratch[0]);
         const char *space = both.n ? memchr(both.p + 1, ' ', both.n - 1) : NULL;
         if (!space) return json_fail(j, "a merge \"a b\" was expected");
         left = (struct str){ both.p, (size_t)(space - both.p) };
         right = str_sub(both, left.n + 1, both.n);
     } else {
         if (kind != JSON_ARRAY || json_next(j) != JSON_STRING) return json_fail(j, "a merge [\"a\", \"b\"] was expected");
-        left = json_str(j, &scratch[0]);
+        left = json_view(j, &scratch[0]);
         if (json_next(j) != JSON_STRING) return json_fail(j, "a merge [\"a\", \"b\"] was expected");
-        right = json_str(j, &scratch[1]);
+        right = json_view(j, &scratch[1]);
         if (json_next(j) != JSON_ARRAY_END) return json_fail(j, "a merge [\"a\", \"b\"] was expected");
     }
     if (scratch[0].failed || scratch[1].failed) return fail_memory(j->err, scratch[0].n, "merge rules");
@@ -346,7 +388,7 @@ static int unigram_vocab_read(struct tokenizer *t, struct json *j)
     int status = json_next(j) == JSON_ARRAY ? 0 : json_fail(j, "a vocabulary [[text, score]] was expected");
     for (enum json_kind kind; !status && (kind = json_next(j)) != JSON_ARRAY_END; token.id++) {
         if (kind == JSON_ARRAY) kind = json_next(j);
-        token.text = kind == JSON_STRING ? json_str(j, &scratch) : (struct str){ "", 0 };
+        token.text = kind == JSON_STRING ? json_view(j, &scratch) : (struct str){ "", 0 };
         if (kind == JSON_STRING) kind = json_next(j);
         token.score = kind == JSON_NUMBER ? score_parse(j) : 0;
         if (kind != JSON_NUMBER || json_next(j) != JSON_ARRAY_END) status = json_fail(j, "a piece [text, score] was expected");
@@ -358,7 +400,7 @@ static int unigram_vocab_read(struct tokenizer *t, struct json *j)
     return status;
 }
 
-enum { M_TYPE, M_VOCAB, M_MERGES, M_UNK, M_UNK_ID, M_DROPOUT, M_PREFIX, M_SUFFIX, M_FUSE, M_BYTES, M_IGNORE, M_ALL };
+enum { M_TYPE, M_VOCAB, M_MERGES, M_UNK, M_UNK_ID, M_DROPOUT, M_PREFIX, M_SUFFIX, M_FUSE, M_BYTES, M_IGNORE, M_CHARS, M_ALL };
 
 /* A member that is true, or a number other than 0. */
 static bool member_is_set(const struct member *m)
@@ -369,8 +411,7 @@ static bool member_is_set(const struct member *m)
     return kind == JSON_TRUE || (kind == JSON_NUMBER && j.number != 0);
 }
 
-/* A member that is a string; empty when it is absent or null. */
-static int member_string(struct tokenizer *t, const struct member *m, struct str *out)
+int json_member_string(struct tokenizer *t, const struct member *m, struct str *out)
 {
     struct json j = m->value;
     *out = (struct str){ "", 0 };
@@ -380,21 +421,20 @@ static int member_string(struct tokenizer *t, const struct member *m, struct str
     return kind == JSON_STRING ? json_keep(t, &j, out) : json_fail(&j, "a string was expected");
 }
 
-static int unknown_find(struct tokenizer *t, struct str name, struct hearth_error *err)
+/* One that the vocabulary lacks matters only where a text has unknown characters. */
+static void unknown_find(struct tokenizer *t, struct str name)
 {
-    if (name.n == 0) return 0;
     const uint32_t id = vocab_find(&t->vocab, name);
-    if (id == NO_ID) return fail(err, HEARTH_E_FORMAT, "the unknown token \"%.*s\" is not in the vocabulary", STR_ARG(name));
-    t->unknown = t->unk = (int32_t)id;
-    return 0;
+    t->unknown_lost = id == NO_ID;
+    if (id != NO_ID) t->unknown = t->unk = (int32_t)id;
 }
 
 static int bpe_read(struct tokenizer *t, struct member *m, struct hearth_error *err)
 {
     struct str unk;
-    int status = member_string(t, &m[M_UNK], &unk);
-    if (!status) status = member_string(t, &m[M_PREFIX], &t->prefix);
-    if (!status) status = member_string(t, &m[M_SUFFIX], &t->suffix);
+    int status = json_member_string(t, &m[M_UNK], &unk);
+    if (!status) status = json_member_string(t, &m[M_PREFIX], &t->prefix);
+    if (!status) status = json_member_string(t, &m[M_SUFFIX], &t->suffix);
     if (status) return status;
     if (member_is_set(&m[M_DROPOUT]))
         return fail(err, HEARTH_E_UNSUPPORTED, "a BPE model with dropout encodes at random; set it to null");
@@ -404,12 +444,13 @@ static int bpe_read(struct tokenizer *t, struct member *m, struct hearth_error *
     t->fuse_unk = member_is_set(&m[M_FUSE]);
     t->byte_fallback = member_is_set(&m[M_BYTES]);
     t->ignore_merges = member_is_set(&m[M_IGNORE]);
-    status = bpe_vocab_read(t, &m[M_VOCAB].value);
+    status = vocab_map_read(t, &m[M_VOCAB].value);
     if (!status) status = vocab_index(&t->vocab, err);
     if (!status) status = merges_read(t, &m[M_MERGES].value);
     if (!status) status = added_join(t, err);
     t->model = t->byte_alphabet ? &model_byte_bpe : &model_bpe;
-    return status ? status : unknown_find(t, unk, err);
+    if (!status && unk.n) unknown_find(t, unk);
+    return status;
 }
 
 static bool filter_all(const struct vocab *v, uint32_t id)
@@ -436,7 +477,62 @@ static int unigram_read(struct tokenizer *t, struct member *m, struct hearth_err
     return 0;
 }
 
+/* {"word": id}, WordPiece's and WordLevel's; what the unknown token is called. */
+static int words_read(struct tokenizer *t, struct member *m, const char *unk_name, struct hearth_error *err)
+{
+    struct str unk;
+    int status = json_member_string(t, &m[M_UNK], &unk);
+    if (!status) status = vocab_map_read(t, &m[M_VOCAB].value);
+    if (!status) status = vocab_index(&t->vocab, err);
+    if (!status && !m[M_UNK].value.src.p) unk = str_from(unk_name);
+    if (!status) unknown_find(t, unk);
+    return status;
+}
+
+static int wordpiece_read(struct tokenizer *t, struct member *m, struct hearth_error *err)
+{
+    t->model = &model_wordpiece;
+    t->word_chars_max = 100;
+    t->prefix = STR("##");
+    struct json j = m[M_CHARS].value;
+    if (j.src.p) {
+        if (json_next(&j) != JSON_NUMBER || !j.is_int || j.integer < 0) return json_fail(&j, "a number of characters was expected");
+        t->word_chars_max = (uint64_t)j.integer;
+    }
+    int status = m[M_PREFIX].value.src.p ? json_member_string(t, &m[M_PREFIX], &t->prefix) : 0;
+    if (!status && t->prefix.n > AFFIX_BYTES_MAX)
+        return fail(err, HEARTH_E_UNSUPPORTED, "a WordPiece model with a prefix of more than %d bytes", AFFIX_BYTES_MAX);
+    if (!status) status = words_read(t, m, "[UNK]", err);
+    if (!status) status = matcher_build(&t->pieces, &t->vocab, filter_all, err);
+    return status ? status : added_join(t, err);
+}
+
+static int wordlevel_read(struct tokenizer *t, struct member *m, struct hearth_error *err)
+{
+    t->model = &model_wordlevel;
+    const int status = words_read(t, m, "<unk>", err);
+    return status ? status : added_join(t, err);
+}
+
+static const struct {
+    const char *name;
+    int (*read)(struct tokenizer *t, struct member *m, struct hearth_error *err);
+} model_types[] = {
+    { "BPE", bpe_read },
+    { "Unigram", unigram_read },
+    { "WordPiece", wordpiece_read },
+    { "WordLevel", wordlevel_read },
+};
+
 /* "type" came late in the format's history; without it, what the model has tells. */
+static struct str type_guess(const struct member *m)
+{
+    struct json vocab = m[M_VOCAB].value;
+    if (json_next(&vocab) == JSON_ARRAY) return STR("Unigram");
+    if (m[M_MERGES].value.src.p) return STR("BPE");
+    return m[M_PREFIX].value.src.p && m[M_CHARS].value.src.p ? STR("WordPiece") : STR("WordLevel");
+}
+
 static int model_read(struct tokenizer *t, struct json *j)
 {
     struct member m[M_ALL] = {
@@ -445,172 +541,18 @@ static int model_read(struct tokenizer *t, struct json *j)
         [M_UNK_ID] = { .key = "unk_id" },       [M_DROPOUT] = { .key = "dropout" },
         [M_FUSE] = { .key = "fuse_unk" },       [M_PREFIX] = { .key = "continuing_subword_prefix" },
         [M_BYTES] = { .key = "byte_fallback" }, [M_SUFFIX] = { .key = "end_of_word_suffix" },
-        [M_IGNORE] = { .key = "ignore_merges" },
+        [M_IGNORE] = { .key = "ignore_merges" }, [M_CHARS] = { .key = "max_input_chars_per_word" },
     };
     struct str type;
     if (json_next(j) != JSON_OBJECT) return json_fail(j, "a model was expected");
-    int status = members_find(t, j, m, M_ALL);
-    if (!status) status = member_string(t, &m[M_TYPE], &type);
+    int status = json_members(t, j, m, M_ALL);
+    if (!status) status = json_member_string(t, &m[M_TYPE], &type);
     if (status) return status;
     if (!m[M_VOCAB].value.src.p) return fail(j->err, HEARTH_E_FORMAT, "a model without a vocabulary");
-    struct json vocab = m[M_VOCAB].value;
-    const bool list = json_next(&vocab) == JSON_ARRAY;
-    if (type.n == 0) type = list ? STR("Unigram") : m[M_MERGES].value.src.p ? STR("BPE") : STR("WordPiece or WordLevel");
-    if (str_is(type, "BPE")) return bpe_read(t, m, j->err);
-    if (str_is(type, "Unigram")) return unigram_read(t, m, j->err);
+    if (type.n == 0) type = type_guess(m);
+    for (size_t i = 0; i < sizeof model_types / sizeof *model_types; i++)
+        if (str_is(type, model_types[i].name)) return model_types[i].read(t, m, j->err);
     return fail(j->err, HEARTH_E_UNSUPPORTED, "tokenizer models of type \"%.*s\" are not known to hearth", STR_ARG(type));
-}
-
-/* ---- post-processors: every one comes down to ids before and after the text */
-
-struct post {
-    int32_t  before[TEMPLATE_IDS_MAX], after[TEMPLATE_IDS_MAX];
-    uint32_t n_before, n_after;
-};
-
-static int post_put(struct json *j, struct post *p, bool after, int64_t id)
-{
-    uint32_t *n = after ? &p->n_after : &p->n_before;
-    if (*n == TEMPLATE_IDS_MAX)
-        return fail(j->err, HEARTH_E_UNSUPPORTED, "a post-processor adds more than %d tokens", TEMPLATE_IDS_MAX);
-    if (id < 0 || id > INT32_MAX) return json_fail(j, "a post-processor with an id out of range");
-    (after ? p->after : p->before)[(*n)++] = (int32_t)id;
-    return 0;
-}
-
-/* ["</s>", 2] */
-static int post_pair_read(const struct member *m, struct post *p, bool after)
-{
-    struct json j = m->value;
-    if (!j.src.p || json_next(&j) != JSON_ARRAY || json_next(&j) != JSON_STRING || json_next(&j) != JSON_NUMBER || !j.is_int)
-        return j.src.p ? json_fail(&j, "a pair [token, id] was expected") : HEARTH_E_FORMAT;
-    return post_put(&j, p, after, j.integer);
-}
-
-enum { P_TYPE, P_SINGLE, P_TOKENS, P_CLS, P_SEP, P_LIST, P_ALL };
-
-static int post_byte_level(struct tokenizer *t, struct member *m, struct post *p, struct hearth_error *err)
-{
-    (void)t, (void)m, (void)p, (void)err;
-    return 0; /* it only moves offsets */
-}
-
-static int post_bert(struct tokenizer *t, struct member *m, struct post *p, struct hearth_error *err)
-{
-    (void)t;
-    if (!m[P_CLS].value.src.p || !m[P_SEP].value.src.p) return fail(err, HEARTH_E_FORMAT, "a post-processor without cls or sep");
-    const int status = post_pair_read(&m[P_CLS], p, false);
-    return status ? status : post_pair_read(&m[P_SEP], p, true);
-}
-
-/* The ids that special_tokens gives for a name: {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}} */
-static int post_special(const struct tokenizer *t, const struct member *tokens, struct str name, struct post *p, bool after)
-{
-    struct json j = tokens->value;
-    struct buf scratch;
-    buf_init(&scratch, 1 << 16);
-    bool found = false;
-    int status = json_next(&j) == JSON_OBJECT ? 0 : HEARTH_E_FORMAT;
-    while (!status && !found && json_next(&j) == JSON_KEY) {
-        found = str_eq(json_str(&j, &scratch), name);
-        if (!found) status = json_skip(&j, JSON_KEY);
-    }
-    buf_free(&scratch);
-    struct member ids = { .key = "ids" };
-    if (status || !found || json_next(&j) != JSON_OBJECT || members_find(t, &j, &ids, 1) || !ids.value.src.p ||
-        json_next(&ids.value) != JSON_ARRAY)
-        return json_fail(&j, "a template with a special token that is not explained");
-    for (enum json_kind kind; !status && (kind = json_next(&ids.value)) != JSON_ARRAY_END;)
-        status = kind == JSON_NUMBER && ids.value.is_int ? post_put(&ids.value, p, after, ids.value.integer)
-                                                         : json_fail(&ids.value, "an id was expected");
-    return status;
-}
-
-/* One part of a template: {"Sequence": {"id": "A"}} or {"SpecialToken": {"id": "<s>"}} */
-static int post_part(struct tokenizer *t, struct json *j, const struct member *tokens, struct post *p, bool *seen)
-{
-    struct member part[] = { { .key = "Sequence" }, { .key = "SpecialToken" } }, id = { .key = "id" };
-    struct str name;
-    if (members_find(t, j, part, 2)) return HEARTH_E_FORMAT;
-    const bool text = part[0].value.src.p != NULL;
-    struct json value = part[text ? 0 : 1].value;
-    if (!value.src.p || json_next(&value) != JSON_OBJECT || members_find(t, &value, &id, 1))
-        return json_fail(j, "a part of a template was expected");
-    const int status = member_string(t, &id, &name);
-    if (status) return status;
-    if (!text && !tokens->value.src.p) return json_fail(j, "a template with special tokens that are not explained");
-    if (!text) return post_special(t, tokens, name, p, *seen);
-    if (!str_is(name, "A") || *seen) return fail(j->err, HEARTH_E_UNSUPPORTED, "a template for one text that uses another");
-    *seen = true;
-    return 0;
-}
-
-static int post_template(struct tokenizer *t, struct member *m, struct post *p, struct hearth_error *err)
-{
-    struct json j = m[P_SINGLE].value;
-    bool seen = false;
-    int status = 0;
-    if (!j.src.p || json_next(&j) != JSON_ARRAY)
-        return fail(err, HEARTH_E_UNSUPPORTED, "a TemplateProcessing without a list of parts");
-    for (enum json_kind kind; !status && (kind = json_next(&j)) != JSON_ARRAY_END;)
-        status = kind == JSON_OBJECT ? post_part(t, &j, &m[P_TOKENS], p, &seen)
-                                     : json_fail(&j, "a part of a template was expected");
-    if (!status && !seen) status = fail(err, HEARTH_E_UNSUPPORTED, "a template without the text");
-    return status;
-}
-
-static int post_read(struct tokenizer *t, struct json *j, enum json_kind kind);
-
-static int post_sequence(struct tokenizer *t, struct member *m, struct post *p, struct hearth_error *err)
-{
-    (void)p;
-    struct json j = m[P_LIST].value;
-    int status = 0;
-    if (!j.src.p || json_next(&j) != JSON_ARRAY) return fail(err, HEARTH_E_FORMAT, "a Sequence without processors");
-    for (enum json_kind kind; !status && (kind = json_next(&j)) != JSON_ARRAY_END;) status = post_read(t, &j, kind);
-    return status;
-}
-
-static const struct post_kind {
-    const char *name;
-    int (*read)(struct tokenizer *t, struct member *m, struct post *p, struct hearth_error *err);
-} post_kinds[] = {
-    { "ByteLevel", post_byte_level },
-    { "TemplateProcessing", post_template },
-    { "BertProcessing", post_bert },
-    { "RobertaProcessing", post_bert },
-    { "Sequence", post_sequence },
-};
-
-static int post_keep(struct tokenizer *t, const struct post *p, struct hearth_error *err)
-{
-    int status = 0;
-    if ((t->n_before || t->n_after) && (p->n_before || p->n_after))
-        return fail(err, HEARTH_E_UNSUPPORTED, "two post-processors that both add tokens are not known to hearth");
-    for (uint32_t i = 0; i < p->n_before && !status; i++) status = tokenizer_add_template(t, false, p->before[i], err);
-    for (uint32_t i = 0; i < p->n_after && !status; i++) status = tokenizer_add_template(t, true, p->after[i], err);
-    return status;
-}
-
-static int post_read(struct tokenizer *t, struct json *j, enum json_kind kind)
-{
-    struct member m[P_ALL] = {
-        [P_TYPE] = { .key = "type" }, [P_SINGLE] = { .key = "single" }, [P_TOKENS] = { .key = "special_tokens" },
-        [P_CLS] = { .key = "cls" },   [P_SEP] = { .key = "sep" },       [P_LIST] = { .key = "processors" },
-    };
-    struct post p = { 0 };
-    struct str type;
-    if (kind == JSON_NULL) return 0;
-    if (kind != JSON_OBJECT) return json_fail(j, "a post-processor was expected");
-    int status = members_find(t, j, m, P_ALL);
-    if (!status) status = member_string(t, &m[P_TYPE], &type);
-    if (status) return status;
-    for (size_t i = 0; i < sizeof post_kinds / sizeof *post_kinds; i++) {
-        if (!str_is(type, post_kinds[i].name)) continue;
-        status = post_kinds[i].read(t, m, &p, j->err);
-        return status ? status : post_keep(t, &p, j->err);
-    }
-    return fail(j->err, HEARTH_E_UNSUPPORTED, "the post-processor \"%.*s\" is not known to hearth", STR_ARG(type));
 }
 
 /* ---- the file */
@@ -636,7 +578,7 @@ int tokenizer_json_read(struct tokenizer *t, const char *path, struct hearth_err
     if (status) return status;
     json_init(&j, (struct str){ (const char *)t->map.p, t->map.n }, err);
     if (json_next(&j) != JSON_OBJECT) return json_fail(&j, "this is no tokenizer.json");
-    status = members_find(t, &j, m, T_ALL);
+    status = json_members(t, &j, m, T_ALL);
     if (!status && !m[T_MODEL].value.src.p)
         status = fail(err, HEARTH_E_FORMAT, "this JSON file has no \"model\", so it is no tokenizer.json");
     if (!status && m[T_ADDED].value.src.p) status = added_read(t, &m[T_ADDED].value);
@@ -646,6 +588,7 @@ int tokenizer_json_read(struct tokenizer *t, const char *path, struct hearth_err
     if (!status) status = part_read(t, &m[T_POST], NULL);
     if (!status) status = model_read(t, &m[T_MODEL].value);
     t->decode_spaced = t->decode.n == 0;
+    t->shows_added = true;
     file_unmap(&t->map);
     return status;
 }

@@ -101,26 +101,21 @@ static bool codes_put(struct codes *c, const int32_t *code, uint64_t n)
     return true;
 }
 
-static unsigned combining_class(int32_t c)
-{
-    return (unsigned)utf8proc_get_property(c)->combining_class;
-}
-
 /* Sorts a run of combining marks by class, stably and in linear time: a text may be one long run. */
 static void run_order(struct codes *c, uint64_t from, uint64_t end)
 {
     uint64_t count[257] = { 0 };
-    for (uint64_t i = from; i < end; i++) count[combining_class(c->code[i]) + 1]++;
+    for (uint64_t i = from; i < end; i++) count[unicode_combining_class(c->code[i]) + 1]++;
     count[0] = from;
     for (unsigned k = 1; k < 257; k++) count[k] += count[k - 1];
-    for (uint64_t i = from; i < end; i++) c->other[count[combining_class(c->code[i])]++] = c->code[i];
+    for (uint64_t i = from; i < end; i++) c->other[count[unicode_combining_class(c->code[i])]++] = c->code[i];
     memcpy(c->code + from, c->other + from, (end - from) * sizeof *c->code);
 }
 
 static void codes_order(struct codes *c)
 {
     for (uint64_t from = 0, end; from < c->n; from = end + 1) {
-        for (end = from; end < c->n && combining_class(c->code[end]) > 0; end++) continue;
+        for (end = from; end < c->n && unicode_combining_class(c->code[end]) > 0; end++) continue;
         if (end - from > 1) run_order(c, from, end);
     }
 }
@@ -131,7 +126,8 @@ static int stretch_normalize(struct codes *c, struct buf *out, struct str s, utf
     for (size_t at = 0; at < s.n;) {
         int32_t dst[DECOMPOSED_MAX];
         int boundary = 0;
-        const utf8proc_ssize_t n = utf8proc_decompose_char(utf8_next(s, &at), dst, DECOMPOSED_MAX, options, &boundary);
+        const int32_t code = dst[0] = utf8_next(s, &at);
+        const utf8proc_ssize_t n = unicode_decomposes(code) ? utf8proc_decompose_char(code, dst, DECOMPOSED_MAX, options, &boundary) : 1;
         if (n < 0 || n > DECOMPOSED_MAX) return fail(err, HEARTH_E_INTERNAL, "utf8proc cannot decompose a character");
         if (!codes_put(c, dst, (uint64_t)n)) return fail_memory(err, c->n * 8, "normalising text");
     }
@@ -181,6 +177,16 @@ int32_t byte_char(uint8_t byte)
 {
     if (byte_is_itself(byte)) return byte;
     return 0x100 + (byte < 33 ? byte : byte <= 160 ? byte - 127 + 33 : 67);
+}
+
+void byte_alphabet_put(struct buf *out, struct str s)
+{
+    for (size_t i = 0; i < s.n;) {
+        char part[256];
+        size_t n = 0;
+        for (; i < s.n && n < sizeof part - 2; i++) n += utf8_put(part + n, (uint32_t)byte_char((uint8_t)s.p[i]));
+        buf_put(out, part, n);
+    }
 }
 
 int32_t char_byte(int32_t c)

@@ -119,19 +119,20 @@ static void refusals(void **state)
     } cases[] = {
         { "{\"normalizer\":{\"type\":\"Whatever\"}," MODEL "}", HEARTH_E_UNSUPPORTED, "Whatever" },
         { "{\"normalizer\":{\"type\":\"NFC\",\"zeal\":1}," MODEL "}", HEARTH_E_UNSUPPORTED, "zeal" },
-        { "{\"pre_tokenizer\":{\"type\":\"UnicodeScripts\"}," MODEL "}", HEARTH_E_UNSUPPORTED, "UnicodeScripts" },
-        { "{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[a-z&&[^b]]\"},\"behavior\":\"Isolated\",\"invert\":"
-          "false}," MODEL "}",
-          HEARTH_E_UNSUPPORTED, "intersection" },
+        { "{\"pre_tokenizer\":{\"type\":\"Stanza\"}," MODEL "}", HEARTH_E_UNSUPPORTED, "Stanza" },
+        { "{\"pre_tokenizer\":{\"type\":\"FixedLength\",\"length\":0}," MODEL "}", HEARTH_E_FORMAT, "length 0" },
+        { "{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[a&&[[[[[[[[[^b]]]]]]]]]]\"},\"behavior\":\"Isolated\","
+          "\"invert\":false}," MODEL "}",
+          HEARTH_E_UNSUPPORTED, "nested" },
         { "{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(\"},\"behavior\":\"Isolated\",\"invert\":false}"
           "," MODEL "}",
           HEARTH_E_UNSUPPORTED, "regular expression" },
         { "{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a\"},\"behavior\":\"Mixed\",\"invert\":false}," MODEL
           "}",
           HEARTH_E_UNSUPPORTED, "Mixed" },
-        { "{\"decoder\":{\"type\":\"CTC\"}," MODEL "}", HEARTH_E_UNSUPPORTED, "CTC" },
+        { "{\"decoder\":{\"type\":\"Whisper\"}," MODEL "}", HEARTH_E_UNSUPPORTED, "Whisper" },
         { "{\"post_processor\":{\"type\":\"Stamp\"}," MODEL "}", HEARTH_E_UNSUPPORTED, "Stamp" },
-        { "{\"model\":{\"type\":\"WordLevel\",\"vocab\":{}}}", HEARTH_E_UNSUPPORTED, "WordLevel" },
+        { "{\"model\":{\"type\":\"CharLevel\",\"vocab\":{}}}", HEARTH_E_UNSUPPORTED, "CharLevel" },
         { "{\"model\":{\"type\":\"BPE\",\"dropout\":0.1,\"vocab\":{\"a\":0},\"merges\":[]}}", HEARTH_E_UNSUPPORTED, "dropout" },
         { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a b\"]}}", HEARTH_E_FORMAT, "merge 0" },
         { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":4000000000},\"merges\":[]}}", HEARTH_E_FORMAT, "id" },

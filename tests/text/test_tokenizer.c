@@ -13,6 +13,7 @@ static const struct real {
     bool        special;
 } reals[] = {
     { "gpt2", "gpt2.vocab.json", false },
+    { "bert-base-uncased", "bert-base-uncased.tokenizer.json", true },
     { "roberta-base", "roberta-base.tokenizer.json", true },
     { "whisper.tiny", "whisper.tiny.tokenizer.json", true },
     { "clip", "clip.tokenizer.json", true },
@@ -232,7 +233,7 @@ static void gguf_pre_names(void **state)
 
 /* ---- golden models: the text of expected.json gives input_ids, from the folder and from its GGUF */
 
-enum { GOLDEN_GGUF = 1, GOLDEN_GGUF_BOS = 2, GOLDEN_UNSUPPORTED = 4, GOLDEN_IDS = 64 };
+enum { GOLDEN_GGUF = 1, GOLDEN_GGUF_BOS = 2, GOLDEN_UNSUPPORTED = 4, GOLDEN_LOSSY = 8, GOLDEN_IDS = 64 };
 
 static const struct golden {
     const char *name;
@@ -291,7 +292,10 @@ static const struct golden {
     { "starcoder2", GOLDEN_GGUF },
     { "ul2", 0 },
     { "umt5", 0 },
-    { "bert", GOLDEN_UNSUPPORTED },
+    { "bert", GOLDEN_LOSSY },
+    { "distilbert", GOLDEN_LOSSY },
+    { "electra", GOLDEN_LOSSY },
+    { "nomic_bert", GOLDEN_LOSSY },
     { "xglm", GOLDEN_UNSUPPORTED },
     { "xlm-roberta", GOLDEN_UNSUPPORTED },
 };
@@ -307,13 +311,13 @@ static const char *golden_folder(const char *name)
     return hearth_shared(below);
 }
 
-static void golden_ids(const char *path, bool special, const struct buf *text, const struct ids *expected)
+static void golden_ids(const char *path, bool special, bool lossy, const struct buf *text, const struct ids *expected)
 {
     struct tokenizer *t = text_open(path);
     struct ids v = text_encode(t, buf_str(text), special);
     struct buf back;
     text_decode(t, &v, &back);
-    if (!str_eq(buf_str(&back), buf_str(text))) fail_msg("%s: decoded to \"%.*s\"", path, STR_ARG(buf_str(&back)));
+    if (!lossy && !str_eq(buf_str(&back), buf_str(text))) fail_msg("%s: decoded to \"%.*s\"", path, STR_ARG(buf_str(&back)));
     if (v.n > GOLDEN_IDS) v.n = GOLDEN_IDS; /* as many as the recording has */
     text_assert_ids(path, buf_str(text), &v, expected);
     buf_free(&back);
@@ -337,8 +341,8 @@ static void golden_check(const struct golden *g, const char *folder)
     json_text(&j, &text);
     expected.id = (int32_t *)(uintptr_t)golden_i32(c, "input_ids", &n);
     expected.n = n;
-    golden_ids(folder, true, &text, &expected);
-    if (g->flags & GOLDEN_GGUF) golden_ids(test_path(folder, "model.gguf"), !(g->flags & GOLDEN_GGUF_BOS), &text, &expected);
+    golden_ids(folder, true, g->flags & GOLDEN_LOSSY, &text, &expected);
+    if (g->flags & GOLDEN_GGUF) golden_ids(test_path(folder, "model.gguf"), !(g->flags & GOLDEN_GGUF_BOS), false, &text, &expected);
     buf_free(&text);
     container_close(c);
     free(json);
