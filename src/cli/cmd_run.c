@@ -451,7 +451,7 @@ int cmd_run(const struct settings *s, struct hearth_error *err)
     if (s->file && (s->words.n > 1 || s->infill)) return fail(err, HEARTH_E_ARG, "give either PROMPT or --file, not both");
     struct run r = { .s = s, .path = s->words.v[0], .info = { .size = sizeof r.info } };
     struct buf prompt, suffix;
-    if (s->words.n > 2 && !s->infill) return fail(err, HEARTH_E_ARG, "one PROMPT at a time; put \"\" around its words");
+    if (s->words.n > 2 && !s->infill) return fail(err, HEARTH_E_ARG, "'%s' is one word too many (quote a text); three are for --infill", s->words.v[2]);
     buf_init(&prompt, INPUT_PROMPT_MAX);
     buf_init(&suffix, INPUT_PROMPT_MAX);
     r.talks = s->terminal.in && s->terminal.out && !s->json && !s->once && !s->infill;

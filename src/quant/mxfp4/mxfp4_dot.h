@@ -23,7 +23,7 @@ static void mxfp4_kernel_unpack(float *dst, const void *src, int64_t n)
     unpack_blocks(dst, src, n, MXFP4_BLOCK, sizeof(struct mxfp4), mxfp4_floats);
 }
 
-INLINE void mxfp4_dots(float *y, const void *w, size_t w_stride, const float *x, int64_t n, const int rows)
+INLINE void mxfp4_dots(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const int rows)
 {
     dots_blocks(y, w, w_stride, x, n, MXFP4_BLOCK, sizeof(struct mxfp4), mxfp4_floats, rows);
 }
@@ -35,14 +35,29 @@ static float mxfp4_kernel_dot(const void *w, const float *x, int64_t n)
     return y;
 }
 
+INLINE void mxfp4_fill(char *dst, const void *src, int64_t n)
+{
+    mxfp4_kernel_unpack((float *)(void *)dst, src, n);
+}
+
 static void mxfp4_kernel_product(const struct product *p)
 {
-    product_floats(p, MXFP4_BLOCK, sizeof(struct mxfp4), mxfp4_kernel_unpack, mxfp4_dots);
+    product_f32(p, MXFP4_BLOCK, sizeof(struct mxfp4), mxfp4_fill, mxfp4_dots);
+}
+
+INLINE void mxfp4_dots_bf16(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const int rows)
+{
+    dots_blocks_bf16(y, w, w_stride, x, n, MXFP4_BLOCK, sizeof(struct mxfp4), mxfp4_floats, rows);
+}
+
+INLINE void mxfp4_fill_bf16(char *dst, const void *src, int64_t n)
+{
+    fill_bf16(dst, src, n, MXFP4_BLOCK, sizeof(struct mxfp4), mxfp4_kernel_unpack);
 }
 
 static void mxfp4_kernel_product_bf16(const struct product *p)
 {
-    product_bf16(p, MXFP4_BLOCK, sizeof(struct mxfp4), mxfp4_kernel_unpack);
+    product_bf16(p, MXFP4_BLOCK, sizeof(struct mxfp4), mxfp4_fill_bf16, mxfp4_dots_bf16);
 }
 
 #endif

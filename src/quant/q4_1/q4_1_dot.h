@@ -31,7 +31,7 @@ static void q4_1_kernel_unpack(float *dst, const void *src, int64_t n)
     unpack_blocks(dst, src, n, Q4_1_BLOCK, sizeof(struct q4_1), q4_1_floats);
 }
 
-INLINE void q4_1_dots(float *y, const void *w, size_t w_stride, const float *x, int64_t n, const int rows)
+INLINE void q4_1_dots(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const int rows)
 {
     dots_blocks(y, w, w_stride, x, n, Q4_1_BLOCK, sizeof(struct q4_1), q4_1_floats, rows);
 }
@@ -43,14 +43,29 @@ static float q4_1_kernel_dot(const void *w, const float *x, int64_t n)
     return y;
 }
 
+INLINE void q4_1_fill(char *dst, const void *src, int64_t n)
+{
+    q4_1_kernel_unpack((float *)(void *)dst, src, n);
+}
+
 static void q4_1_kernel_product(const struct product *p)
 {
-    product_floats(p, Q4_1_BLOCK, sizeof(struct q4_1), q4_1_kernel_unpack, q4_1_dots);
+    product_f32(p, Q4_1_BLOCK, sizeof(struct q4_1), q4_1_fill, q4_1_dots);
+}
+
+INLINE void q4_1_dots_bf16(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const int rows)
+{
+    dots_blocks_bf16(y, w, w_stride, x, n, Q4_1_BLOCK, sizeof(struct q4_1), q4_1_floats, rows);
+}
+
+INLINE void q4_1_fill_bf16(char *dst, const void *src, int64_t n)
+{
+    fill_bf16(dst, src, n, Q4_1_BLOCK, sizeof(struct q4_1), q4_1_kernel_unpack);
 }
 
 static void q4_1_kernel_product_bf16(const struct product *p)
 {
-    product_bf16(p, Q4_1_BLOCK, sizeof(struct q4_1), q4_1_kernel_unpack);
+    product_bf16(p, Q4_1_BLOCK, sizeof(struct q4_1), q4_1_fill_bf16, q4_1_dots_bf16);
 }
 
 static void q4_1_kernel_product_i8(const struct product *p)

@@ -37,7 +37,7 @@ static void q5_0_kernel_unpack(float *dst, const void *src, int64_t n)
     unpack_blocks(dst, src, n, Q5_0_BLOCK, sizeof(struct q5_0), q5_0_floats);
 }
 
-INLINE void q5_0_dots(float *y, const void *w, size_t w_stride, const float *x, int64_t n, const int rows)
+INLINE void q5_0_dots(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const int rows)
 {
     dots_blocks(y, w, w_stride, x, n, Q5_0_BLOCK, sizeof(struct q5_0), q5_0_floats, rows);
 }
@@ -49,14 +49,29 @@ static float q5_0_kernel_dot(const void *w, const float *x, int64_t n)
     return y;
 }
 
+INLINE void q5_0_fill(char *dst, const void *src, int64_t n)
+{
+    q5_0_kernel_unpack((float *)(void *)dst, src, n);
+}
+
 static void q5_0_kernel_product(const struct product *p)
 {
-    product_floats(p, Q5_0_BLOCK, sizeof(struct q5_0), q5_0_kernel_unpack, q5_0_dots);
+    product_f32(p, Q5_0_BLOCK, sizeof(struct q5_0), q5_0_fill, q5_0_dots);
+}
+
+INLINE void q5_0_dots_bf16(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const int rows)
+{
+    dots_blocks_bf16(y, w, w_stride, x, n, Q5_0_BLOCK, sizeof(struct q5_0), q5_0_floats, rows);
+}
+
+INLINE void q5_0_fill_bf16(char *dst, const void *src, int64_t n)
+{
+    fill_bf16(dst, src, n, Q5_0_BLOCK, sizeof(struct q5_0), q5_0_kernel_unpack);
 }
 
 static void q5_0_kernel_product_bf16(const struct product *p)
 {
-    product_bf16(p, Q5_0_BLOCK, sizeof(struct q5_0), q5_0_kernel_unpack);
+    product_bf16(p, Q5_0_BLOCK, sizeof(struct q5_0), q5_0_fill_bf16, q5_0_dots_bf16);
 }
 
 static void q5_0_kernel_product_i8(const struct product *p)

@@ -39,7 +39,7 @@ static void q5_1_kernel_unpack(float *dst, const void *src, int64_t n)
     unpack_blocks(dst, src, n, Q5_1_BLOCK, sizeof(struct q5_1), q5_1_floats);
 }
 
-INLINE void q5_1_dots(float *y, const void *w, size_t w_stride, const float *x, int64_t n, const int rows)
+INLINE void q5_1_dots(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const int rows)
 {
     dots_blocks(y, w, w_stride, x, n, Q5_1_BLOCK, sizeof(struct q5_1), q5_1_floats, rows);
 }
@@ -51,14 +51,29 @@ static float q5_1_kernel_dot(const void *w, const float *x, int64_t n)
     return y;
 }
 
+INLINE void q5_1_fill(char *dst, const void *src, int64_t n)
+{
+    q5_1_kernel_unpack((float *)(void *)dst, src, n);
+}
+
 static void q5_1_kernel_product(const struct product *p)
 {
-    product_floats(p, Q5_1_BLOCK, sizeof(struct q5_1), q5_1_kernel_unpack, q5_1_dots);
+    product_f32(p, Q5_1_BLOCK, sizeof(struct q5_1), q5_1_fill, q5_1_dots);
+}
+
+INLINE void q5_1_dots_bf16(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const int rows)
+{
+    dots_blocks_bf16(y, w, w_stride, x, n, Q5_1_BLOCK, sizeof(struct q5_1), q5_1_floats, rows);
+}
+
+INLINE void q5_1_fill_bf16(char *dst, const void *src, int64_t n)
+{
+    fill_bf16(dst, src, n, Q5_1_BLOCK, sizeof(struct q5_1), q5_1_kernel_unpack);
 }
 
 static void q5_1_kernel_product_bf16(const struct product *p)
 {
-    product_bf16(p, Q5_1_BLOCK, sizeof(struct q5_1), q5_1_kernel_unpack);
+    product_bf16(p, Q5_1_BLOCK, sizeof(struct q5_1), q5_1_fill_bf16, q5_1_dots_bf16);
 }
 
 static void q5_1_kernel_product_i8(const struct product *p)
