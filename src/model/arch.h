@@ -113,6 +113,9 @@ struct arch {
     int32_t            n_label;          /* of a classifier over the first row; 0: none */
     int32_t            bos, eos, start, pad;     /* -1: none */
     int32_t            ends[8], n_ends;          /* tokens that end a text */
+    bool               norm_bare;                /* norms have no weights */
+    bool               fused_qkv;                /* queries, keys and values are one tensor of this file */
+    const uint8_t     *still_layers;             /* [layers] 1: heads of this layer do not turn; NULL: all do */
 };
 
 static inline bool arch_has_experts(const struct arch *a, int layer)

@@ -10,11 +10,16 @@
 static const struct kv *find_one(const struct config *c, struct str name)
 {
     char key[256];
+    const struct kv *kv = NULL;
+    if (!c->gguf && c->nested) {
+        snprintf(key, sizeof key, "%s.%.*s", c->nested, STR_ARG(name));
+        kv = container_kv(c->c, key);
+    }
     if (c->gguf)
         snprintf(key, sizeof key, "%.*s.%.*s", STR_ARG(c->architecture), STR_ARG(name));
     else
         snprintf(key, sizeof key, "%.*s", STR_ARG(name));
-    const struct kv *kv = container_kv(c->c, key);
+    if (!kv) kv = container_kv(c->c, key);
     return kv && kv->type != KV_NULL ? kv : NULL;
 }
 
@@ -137,7 +142,7 @@ struct rope_key {
 static const struct rope_key rope_keys[] = {
     { "rope_parameters.rope_theta|rope_scaling.rope_theta|rope_theta", "rope.freq_base", offsetof(struct rope, theta), 0 },
     { "rope_parameters.factor|rope_scaling.factor", "rope.scaling.factor", offsetof(struct rope, factor), 0 },
-    { "rope_parameters.original_max_position_embeddings|rope_scaling.original_max_position_embeddings|original_max_position_embeddings",
+    { "original_max_position_embeddings|rope_parameters.original_max_position_embeddings|rope_scaling.original_max_position_embeddings",
       "rope.scaling.original_context_length", offsetof(struct rope, original_context), 0 },
     { "rope_parameters.attention_factor|rope_scaling.attention_factor", NULL, offsetof(struct rope, attention_factor), 0 },
     { "rope_parameters.beta_fast|rope_scaling.beta_fast", "rope.scaling.yarn_beta_fast", offsetof(struct rope, beta_fast), 32 },
@@ -174,7 +179,7 @@ struct rope_place {
     bool                 alone; /* only there */
 };
 
-/* hf: alternatives, the first being "rope_parameters.X". */
+/* hf: alternatives, the first with a dot being "rope_parameters.X". */
 static const struct kv *rope_find(const struct rope_place *p, const char *hf, const char *gguf)
 {
     char name[160];
@@ -187,8 +192,10 @@ static const struct kv *rope_find(const struct rope_place *p, const char *hf, co
     return kv || p->alone ? kv : config_find(p->c, hf, gguf);
 }
 
+/* A kind that the family has set already stays. */
 static int rope_kind_of(const struct rope_place *p, struct rope *r, struct hearth_error *err)
 {
+    if (r->kind != ROPE_DEFAULT) return 0;
     const struct kv *kind = rope_find(p, "rope_parameters.rope_type|rope_parameters.type|rope_scaling.rope_type|rope_scaling.type", "rope.scaling.type");
     if (!kind) return 0;
     const int k = kind->type == KV_STRING ? rope_kind_from_name(kind->s) : -1;
@@ -233,16 +240,19 @@ static int check_rope(const struct rope *r, struct hearth_error *err)
 
 static int read_rope(const struct rope_place *p, struct arch *a, struct rope *r, struct hearth_error *err)
 {
-    const double theta = r->theta;
+    const double theta = r->theta, original = r->original_context;
     int status = rope_kind_of(p, r, err);
     if (!status) status = rope_numbers(p, r, err);
     if (status) return status;
     if (r->theta == 0.0) r->theta = theta;
-    if (r->original_context == 0.0) r->original_context = a->context;
+    if (r->original_context == 0.0) r->original_context = original != 0.0 ? original : a->context;
     if (r->factor == 0.0 && (r->kind == ROPE_YARN || r->kind == ROPE_LONGROPE)) r->factor = a->context / r->original_context;
     if (r->beta_fast == 0.0) r->beta_fast = 32.0;
     if (r->beta_slow == 0.0) r->beta_slow = 1.0;
-    if (r->kind == ROPE_LONGROPE) {
+    if (r->kind == ROPE_LONGROPE && p->c->gguf) { /* its factors are tensors */
+        status = config_number(p->c, NULL, "rope.scaling.attn_factor", 0, &r->attention_factor, err);
+        if (status) return status;
+    } else if (r->kind == ROPE_LONGROPE) {
         status = read_factors(p->c, "rope_parameters.short_factor|rope_scaling.short_factor", r->part / 2, &r->short_factor, err);
         if (!status) status = read_factors(p->c, "rope_parameters.long_factor|rope_scaling.long_factor", r->part / 2, &r->long_factor, err);
         if (status) return status;
@@ -304,8 +314,13 @@ static int read_layer_types(const struct config *c, const struct kv *kv, const s
 
 int config_layer_types(const struct config *c, struct arch *a, int period, int which, struct hearth_error *err)
 {
-    const struct kv *kv = config_find(c, "layer_types", "attention.sliding_window_pattern");
+    const struct kv *kv = config_find(c, "layer_types|sliding_window_pattern", "attention.sliding_window_pattern");
     const int32_t n = a->n_layer + a->n_encoder_layer;
+    if (kv && kv->type == KV_INT) {
+        if (kv->i < 0 || kv->i > 1024) return fail(err, HEARTH_E_FORMAT, "%.*s is %lld, which is no period of layers", STR_ARG(kv->key), (long long)kv->i);
+        period = (int)kv->i;
+        which = period - 1;
+    }
     uint8_t *full = arena_array(c->arena, (uint64_t)n, 1);
     if (!full) return fail_memory(err, (uint64_t)n, "the layers");
     for (int32_t i = 0; i < n; i++) full[i] = period > 0 && i % period == which;
@@ -324,9 +339,8 @@ static int add_end(struct arch *a, int64_t id)
     return 0;
 }
 
-static void add_ends(const struct config *c, const char *key, struct arch *a)
+static void add_ends(const struct config *c, const struct kv *kv, struct arch *a)
 {
-    const struct kv *kv = container_kv(c->c, key);
     struct kv_iter it;
     struct kv x;
     if (kv && kv->type == KV_INT) add_end(a, kv->i);
@@ -345,10 +359,11 @@ static int32_t token_key(const struct config *c, const char *key, const struct a
 int config_tokens(const struct config *c, struct arch *a, struct hearth_error *err)
 {
     (void)err;
-    add_ends(c, "eos_token_id", a);
-    add_ends(c, "generation.eos_token_id", a);
-    add_ends(c, "tokenizer.ggml.eos_token_id", a);
-    add_ends(c, "tokenizer.ggml.eot_token_id", a);
+    add_ends(c, container_kv(c->c, "eos_token_id"), a);
+    if (c->nested) add_ends(c, config_find(c, "eos_token_id", NULL), a);
+    add_ends(c, container_kv(c->c, "generation.eos_token_id"), a);
+    add_ends(c, container_kv(c->c, "tokenizer.ggml.eos_token_id"), a);
+    add_ends(c, container_kv(c->c, "tokenizer.ggml.eot_token_id"), a);
     if (!a->n_ends && a->eos >= 0) add_end(a, a->eos);
     a->eos = a->n_ends ? a->ends[0] : -1;
     a->bos = token_key(c, c->gguf ? "tokenizer.ggml.bos_token_id" : "bos_token_id", a, a->bos < a->n_vocab ? a->bos : -1);

@@ -10,6 +10,7 @@ struct config {
     struct arena           *arena; /* for arrays that outlive reading */
     bool                    gguf;  /* keys are "<architecture>.<suffix>"; else config.json's */
     struct str              architecture;
+    const char             *nested; /* object of config.json whose keys come before those outside it ("text_config"); NULL: none */
 };
 
 enum config_kind { CONFIG_INT, CONFIG_FLOAT, CONFIG_BOOL, CONFIG_ACTIVATION };
@@ -44,7 +45,8 @@ int config_rope(const struct config *c, struct arch *a, struct hearth_error *err
 int config_partial_rotary(const struct config *c, struct arch *a, const char *older, double initial, struct hearth_error *err);
 /* The rope of layers with a window, when it is another: theta: its key in older files. Call after config_rope. */
 int config_local_rope(const struct config *c, struct arch *a, const char *theta, double initial, struct hearth_error *err);
-/* Which layers have the window: as the file lists them, else all but those with i % period == which (period 0: all). */
+/* Which layers have the window: as the file lists them, else all but those with i % period == which (period 0: all). A file may
+ * state the period; then the last layer of each has none. */
 int config_layer_types(const struct config *c, struct arch *a, int period, int which, struct hearth_error *err);
 int config_tokens(const struct config *c, struct arch *a, struct hearth_error *err); /* bos, eos, start and the tokens that end a text */
 

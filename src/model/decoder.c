@@ -16,7 +16,7 @@ static struct tensor *embed(struct tape *t, const struct model *m, const struct 
 /* The norm before a branch; architectures that normalise elsewhere have none. */
 static struct tensor *norm_before(struct tape *t, const struct arch *a, struct tensor *x, struct tensor *w, struct tensor *b)
 {
-    return a->residual == RESIDUAL_POST || !w ? x : block_norm(t, a, x, w, b);
+    return a->residual == RESIDUAL_POST || (!w && !a->norm_bare) ? x : block_norm(t, a, x, w, b);
 }
 
 /* The state with what a branch adds, normalised and scaled where the architecture says so. */
@@ -60,7 +60,7 @@ static struct tensor *decoder_layer(struct tape *t, const struct model *m, const
 static struct tensor *head(struct tape *t, const struct model *m, struct tensor *x)
 {
     const struct arch *a = &m->arch;
-    if (m->w.norm) x = block_norm(t, a, x, m->w.norm, m->w.norm_bias);
+    if (m->w.norm || a->norm_bare) x = block_norm(t, a, x, m->w.norm, m->w.norm_bias);
     if (m->w.project_out) x = op_linear(t, m->w.project_out, x, NULL);
     x = tape_name(x, "hidden", a->n_layer);
     if (a->head_scale != 0.0f) x = op_scale(t, x, a->head_scale);

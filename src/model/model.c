@@ -14,7 +14,7 @@
 /* GGUF and llama2.c state the vocabulary by the embedding's shape. */
 static int vocabulary_size(struct model *m, struct hearth_error *err)
 {
-    if (m->arch.n_vocab || m->arch.patch) return 0;
+    if (m->arch.patch || (m->arch.n_vocab && !container_kv(m->file, "general.architecture"))) return 0;
     const struct file_tensor *f = container_tensor(m->file, "token_embd.weight");
     if (!f || f->rank != 2 || f->dim[0] < 1 || f->dim[0] > 1 << 24)
         return fail(err, HEARTH_E_FORMAT, "%s has no usable tensor token_embd.weight", m->file->path);
@@ -25,7 +25,7 @@ static int vocabulary_size(struct model *m, struct hearth_error *err)
 static int read_axes(struct model *m, struct hearth_error *err)
 {
     const struct kv *name = container_kv(m->file, "general.architecture");
-    struct config c = { .c = m->file, .arena = &m->arena, .gguf = name != NULL };
+    struct config c = { .c = m->file, .arena = &m->arena, .gguf = name != NULL, .nested = m->family->nested };
     if (name) c.architecture = name->s;
     m->arch = m->family->initial;
     int status = config_read(&c, m->family->keys, &m->arch, err);
@@ -136,20 +136,32 @@ static int make_bucket_bias(struct model *m, const struct tensor *table, bool bi
     return status;
 }
 
+/* Divisors of rotary frequencies that the file keeps as a tensor: f32 [part / 2]. */
+static int read_divisors(struct model *m, const struct tensor *t, const float **out, struct hearth_error *err)
+{
+    const int n = m->arch.rope.part / 2;
+    if (!t) return 0;
+    float *divisors = arena_array(&m->arena, (uint64_t)n, sizeof *divisors);
+    if (!divisors) return fail_memory(err, (uint64_t)n * sizeof *divisors, "rotary divisors");
+    m->backend->read(m->backend, divisors, t->data, (uint64_t)n * sizeof *divisors);
+    for (int i = 0; i < n; i++)
+        if (!(divisors[i] > 0.0f)) return fail(err, HEARTH_E_FORMAT, "%s holds %g, which is no divisor", t->name, (double)divisors[i]);
+    *out = divisors;
+    return 0;
+}
+
 static int make_rope(struct model *m, struct hearth_error *err)
 {
     const struct arch *a = &m->arch;
     if (a->position != POSITION_ROTARY) return 0;
     m->rope_scale[0] = rope_scale(&a->rope, a);
     m->rope_scale[1] = rope_scale(&a->local_rope, a);
-    if (!m->w.rope_divisors) return 0;
-    float *divisors = arena_array(&m->arena, (uint64_t)a->rope.part / 2, sizeof *divisors);
-    if (!divisors) return fail_memory(err, (uint64_t)a->rope.part, "rotary divisors");
-    m->backend->read(m->backend, divisors, m->w.rope_divisors->data, (uint64_t)a->rope.part / 2 * sizeof *divisors);
-    for (int i = 0; i < a->rope.part / 2; i++)
-        if (!(divisors[i] > 0.0f)) return fail(err, HEARTH_E_FORMAT, "rope_freqs.weight holds %g, which is no divisor", (double)divisors[i]);
-    m->arch.rope.divisors = divisors;
-    return 0;
+    int status = read_divisors(m, m->w.rope_divisors, &m->arch.rope.divisors, err);
+    if (!status) status = read_divisors(m, m->w.rope_short, &m->arch.rope.short_factor, err);
+    if (!status) status = read_divisors(m, m->w.rope_long, &m->arch.rope.long_factor, err);
+    if (!status && a->rope.kind == ROPE_LONGROPE && (!a->rope.short_factor || !a->rope.long_factor))
+        return fail(err, HEARTH_E_FORMAT, "the model lacks the factors of its rotary scaling longrope");
+    return status;
 }
 
 /* Slopes of ALiBi: the powers of 2^(-max / n) for the n = 2^k heads at or above the model's; of more than it has, every second,
@@ -247,7 +259,7 @@ static void fill_layer(const struct model *m, struct layer *l, int i, bool decod
     if (!decoder) l->group = -1;
     l->cross_layer = decoder && m->cross_group >= 0 ? i : -1;
     l->window = arch_window(a, i);
-    l->rope = l->window && a->local_rope.part;
+    l->rope = a->still_layers && a->still_layers[i] ? -1 : l->window && a->local_rope.part;
     l->attn_scale = a->attn_scale != 0.0f ? a->attn_scale : a->key_width ? 1.0f / sqrtf((float)a->key_width) : 1.0f;
     if (a->attn_scale_by_layer) l->attn_scale /= (float)(i + 1);
     l->branch_scale = a->residual_scale != 0.0f ? a->residual_scale : a->rescale_every ? ldexpf(1.0f, -(i / a->rescale_every)) : 1.0f;

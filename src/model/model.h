@@ -14,7 +14,7 @@ struct layer {
     int                  group, group_layer;  /* of the mixer's cache or state; -1: none (encoders) */
     int                  cross_layer;         /* layer within the cross group; -1: no cross attention */
     int32_t              window;              /* tokens a query sees; 0: all */
-    int                  rope;                /* which of the model's ropes turns its heads: 0, or 1: the local one */
+    int                  rope;                /* which of the model's ropes turns its heads: 0, 1: the local one, -1: none */
     float                attn_scale;
     float                branch_scale;        /* of what mixer and ffn add to the state; else 1 */
     bool                 halve;               /* RWKV: the state is halved after this layer */

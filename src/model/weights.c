@@ -356,10 +356,11 @@ static bool is_wanted(const struct arch *a, const struct weight_name *w, int lay
 {
     const bool dense = !arch_has_experts(a, layer);
     const unsigned flags = w->flags;
-    if (w->when && !*(const bool *)((const char *)a + w->when)) return false;
+    if (w->when && *(const bool *)((const char *)a + w->when) == ((flags & WEIGHT_UNLESS) != 0)) return false;
     if ((flags & WEIGHT_QK_NORM) && a->qk_norm == QK_NORM_NONE) return false;
     if ((flags & WEIGHT_DENSE) && !dense) return false;
     if ((flags & WEIGHT_EXPERTS) && dense) return false;
+    if ((flags & WEIGHT_SERIAL) && a->residual == RESIDUAL_PARALLEL) return false;
     if ((flags & WEIGHT_GATED) && a->ffn != FFN_GATED) return false;
     if ((flags & WEIGHT_SHARED) && !a->n_shared_expert) return false;
     if ((flags & WEIGHT_QRANK) && !a->q_rank) return false;

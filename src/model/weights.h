@@ -52,6 +52,8 @@ struct weight_name {
 #define WEIGHT_QRANK    512u /* only with compressed queries, and only without: */
 #define WEIGHT_NO_QRANK 1024u
 #define WEIGHT_GATED    128u /* only when the feed-forward part is gated */
+#define WEIGHT_SERIAL   2048u /* only when the two branches follow each other */
+#define WEIGHT_UNLESS   4096u /* `when` says that the weight does not exist */
 
 #define WEIGHT_MXFP4    32768u /* Hugging Face file: NAME_blocks and NAME_scales instead of NAME, when those are there */
 

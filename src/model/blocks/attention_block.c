@@ -29,7 +29,7 @@ struct tensor *attention_mixer(struct tape *t, const struct model *m, const stru
     const bool causal = l->group >= 0, cached = causal && !s->whole;
     struct tensor *q = normalize_heads(t, a, project(t, a, w->attn_q, x, w->attn_q_bias), w->attn_q_norm, w->attn_q_norm_bias);
     struct tensor *k = normalize_heads(t, a, project(t, a, w->attn_k, x, w->attn_k_bias), w->attn_k_norm, w->attn_k_norm_bias);
-    struct tensor *v = project(t, a, w->attn_v, x, w->attn_v_bias), *rope = s->rope[l->rope];
+    struct tensor *v = project(t, a, w->attn_v, x, w->attn_v_bias), *rope = l->rope < 0 ? NULL : s->rope[l->rope];
     if (rope) {
         q = op_rope(t, q, rope, a->key_width, a->rope.interleaved);
         k = op_rope(t, k, rope, a->key_width, a->rope.interleaved);
