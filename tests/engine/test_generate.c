@@ -47,6 +47,8 @@ static const char *const families[] = {
     "text/mistral-swa",
     "text/mixtral",
     "text/qwen2_moe-sparse",
+    "text/qwen2",
+    "text/qwen3",
     "text/rwkv4",
     "text/t5",
 };

@@ -1,0 +1,89 @@
+/* Rows that many families share: decoders in the shape of LLaMA, with their names. A family takes what it needs and adds its own. */
+#ifndef MODEL_FAMILIES_ROWS_H
+#define MODEL_FAMILIES_ROWS_H
+
+#include "model/family.h"
+
+#define AT(field) offsetof(struct arch, field)
+
+#define END_KEYS { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 }
+
+/* Sizes. GGUF tells the vocabulary by the rows of its embeddings. */
+#define SIZE_KEYS                                                                                                      \
+    { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },                                   \
+    { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_REQUIRED },                         \
+    { "num_hidden_layers", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_REQUIRED },                         \
+    { "num_attention_heads", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_REQUIRED },               \
+    { "num_key_value_heads", "attention.head_count_kv", CONFIG_INT, AT(n_kv), 1, 4096, 0 },                            \
+    { "intermediate_size", "feed_forward_length", CONFIG_INT, AT(ff_width), 1, 1 << 22, CONFIG_REQUIRED },             \
+    { "max_position_embeddings", "context_length", CONFIG_INT, AT(context), 1, 1 << 28, CONFIG_GGUF_REQUIRED },        \
+    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 }
+
+/* Heads whose width is a key of its own. */
+#define HEAD_KEYS                                                                                                      \
+    { "head_dim", "attention.key_length", CONFIG_INT, AT(key_width), 2, 1024, 0 },                                     \
+    { "head_dim", "attention.value_length", CONFIG_INT, AT(value_width), 1, 1024, 0 }
+
+#define RMS_KEYS   { "rms_norm_eps", "attention.layer_norm_rms_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED }
+#define NORM_KEYS  { "layer_norm_eps", "attention.layer_norm_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED }
+#define ACT_KEYS   { "hidden_act", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 }
+
+/* One key for the biases of all four projections of attention. */
+#define ATTENTION_BIAS_KEYS                                                                                            \
+    { "attention_bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 }, { "attention_bias", NULL, CONFIG_BOOL, AT(out_bias), 0, 0, 0 }
+
+/* Not implemented for these families, in either container. */
+#define COMMON_GUARDS                                                                                                  \
+    { "quantization_config.quant_method", NULL, NULL }, { NULL, "attention.causal", "true" },                          \
+    { NULL, "rope.scaling.finetuned", "true" }, { NULL, "rope.scale_linear", "1" }, { NULL, "expert_count", "0" }
+#define END_GUARDS { NULL, NULL, NULL }
+
+#define MODEL_ROWS                                                                                                     \
+    { W_embed, "model.embed_tokens.weight", "token_embd.weight", 0 },                                                  \
+    { W_norm, "model.norm.weight", "output_norm.weight", 0 },                                                          \
+    { W_head, "lm_head.weight", "output.weight", WEIGHT_OPTIONAL }
+
+#define LAYER "model.layers.%d."
+
+#define QKV_ROWS                                                                                                       \
+    { W_attn_q, LAYER "self_attn.q_proj.weight", "blk.%d.attn_q.weight", 0 },                                          \
+    { W_attn_q_bias, LAYER "self_attn.q_proj.bias", "blk.%d.attn_q.bias", 0, AT(qkv_bias) },                           \
+    { W_attn_k, LAYER "self_attn.k_proj.weight", "blk.%d.attn_k.weight", 0 },                                          \
+    { W_attn_k_bias, LAYER "self_attn.k_proj.bias", "blk.%d.attn_k.bias", 0, AT(qkv_bias) },                           \
+    { W_attn_v, LAYER "self_attn.v_proj.weight", "blk.%d.attn_v.weight", 0 },                                          \
+    { W_attn_v_bias, LAYER "self_attn.v_proj.bias", "blk.%d.attn_v.bias", 0, AT(qkv_bias) }
+
+#define OUT_ROWS                                                                                                       \
+    { W_attn_out, LAYER "self_attn.o_proj.weight", "blk.%d.attn_output.weight", 0 },                                   \
+    { W_attn_out_bias, LAYER "self_attn.o_proj.bias", "blk.%d.attn_output.bias", 0, AT(out_bias) }
+
+#define QK_NORM_ROWS                                                                                                   \
+    { W_attn_q_norm, LAYER "self_attn.q_norm.weight", "blk.%d.attn_q_norm.weight", WEIGHT_QK_NORM },                   \
+    { W_attn_k_norm, LAYER "self_attn.k_norm.weight", "blk.%d.attn_k_norm.weight", WEIGHT_QK_NORM }
+
+#define GATED_ROWS                                                                                                     \
+    { W_ffn_gate, LAYER "mlp.gate_proj.weight", "blk.%d.ffn_gate.weight", 0 },                                         \
+    { W_ffn_gate_bias, LAYER "mlp.gate_proj.bias", "blk.%d.ffn_gate.bias", 0, AT(ffn_bias) },                          \
+    { W_ffn_up, LAYER "mlp.up_proj.weight", "blk.%d.ffn_up.weight", 0 },                                               \
+    { W_ffn_up_bias, LAYER "mlp.up_proj.bias", "blk.%d.ffn_up.bias", 0, AT(ffn_bias) },                                \
+    { W_ffn_down, LAYER "mlp.down_proj.weight", "blk.%d.ffn_down.weight", 0 },                                         \
+    { W_ffn_down_bias, LAYER "mlp.down_proj.bias", "blk.%d.ffn_down.bias", 0, AT(ffn_bias) }
+
+/* The norms before the two branches. */
+#define PRE_NORM_ROWS                                                                                                  \
+    { W_mixer_norm, LAYER "input_layernorm.weight", "blk.%d.attn_norm.weight", 0 },                                    \
+    { W_ffn_norm, LAYER "post_attention_layernorm.weight", "blk.%d.ffn_norm.weight", 0 }
+
+extern const char *const rows_harmless[]; /* buffers that old files carry */
+
+/* Axes of nearly all of them. */
+#define DECODER_AXES                                                                                                   \
+    .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_GATED, .act = ACT_SILU, .norm = NORM_RMS,             \
+    .position = POSITION_ROTARY, .rope.theta = 10000, .start = -1
+
+/* What follows from the keys: shape of the heads; in GGUF also what its tensors tell (biases, a head of its own). */
+int rows_heads(struct arch *a, const struct config *c, struct hearth_error *err);
+/* The same, and a rope over whole heads: classes that turn them whatever partial_rotary_factor says. */
+int rows_heads_and_rope(struct arch *a, const struct config *c, struct hearth_error *err);
+
+#endif
