@@ -38,18 +38,22 @@ static void run(hearth_session *s, hearth_request *r, size_t n)
 }
 
 static const char *const families[] = {
+    "text/cohere",
     "text/deepseek_v3",
     "text/gpt2",
     "text/gpt_oss",
+    "text/granite",
     "text/llama-dynamic",
     "text/llama2-gqa",
     "text/mamba",
     "text/mistral-swa",
     "text/mixtral",
     "text/qwen2_moe-sparse",
+    "text/olmo2",
     "text/qwen2",
     "text/qwen3",
     "text/rwkv4",
+    "text/stablelm",
     "text/t5",
 };
 

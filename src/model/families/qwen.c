@@ -61,7 +61,7 @@ const struct family family_qwen2 = {
     .name = "qwen2", .models = "Qwen1.5, Qwen2, Qwen2.5, CodeQwen1.5, Qwen2.5-Coder, QwQ, DeepSeek-R1-Distill-Qwen, OpenHands LM",
     .hf_types = (const char *const[]){ "qwen2", NULL }, .gguf_archs = (const char *const[]){ "qwen2", NULL },
     .heads = (const char *const[]){ "Qwen2ForCausalLM", NULL },
-    .initial = { DECODER_AXES, .norm_eps = 1e-6f, .context = 32768, .bos = -1, .eos = -1, .pad = -1 },
+    .initial = { DECODER_AXES, .act = ACT_SILU, .rope.theta = 10000, .norm_eps = 1e-6f, .context = 32768, .bos = -1, .eos = -1, .pad = -1 },
     .keys = keys, .guards = guards, .harmless = rows_harmless, .finish = finish_qwen2,
     MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),
 };
@@ -70,7 +70,7 @@ const struct family family_qwen3 = {
     .name = "qwen3", .models = "Qwen3 (dense), DeepSeek-R1-0528-Qwen3-8B",
     .hf_types = (const char *const[]){ "qwen3", NULL }, .gguf_archs = (const char *const[]){ "qwen3", NULL },
     .heads = (const char *const[]){ "Qwen3ForCausalLM", NULL },
-    .initial = { DECODER_AXES, .norm_eps = 1e-6f, .context = 32768, .key_width = 128, .value_width = 128, .qk_norm = QK_NORM_HEAD,
+    .initial = { DECODER_AXES, .act = ACT_SILU, .rope.theta = 10000, .norm_eps = 1e-6f, .context = 32768, .key_width = 128, .value_width = 128, .qk_norm = QK_NORM_HEAD,
                  .bos = -1, .eos = -1, .pad = -1 },
     .keys = keys, .guards = guards, .harmless = rows_harmless, .finish = finish_qwen3,
     MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),

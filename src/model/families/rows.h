@@ -76,10 +76,9 @@
 
 extern const char *const rows_harmless[]; /* buffers that old files carry */
 
-/* Axes of nearly all of them. */
+/* Axes of all of them; norms are RMS norms where a family says nothing. */
 #define DECODER_AXES                                                                                                   \
-    .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_GATED, .act = ACT_SILU, .norm = NORM_RMS,             \
-    .position = POSITION_ROTARY, .rope.theta = 10000, .start = -1
+    .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_GATED, .position = POSITION_ROTARY, .start = -1
 
 /* What follows from the keys: shape of the heads; in GGUF also what its tensors tell (biases, a head of its own). */
 int rows_heads(struct arch *a, const struct config *c, struct hearth_error *err);
