@@ -40,6 +40,9 @@ static void run(hearth_session *s, hearth_request *r, size_t n)
 static const char *const families[] = {
     "text/cohere",
     "text/deepseek_v3",
+    "text/gemma",
+    "text/gemma2",
+    "text/gemma3",
     "text/gpt2",
     "text/gpt_oss",
     "text/granite",
