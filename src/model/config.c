@@ -227,7 +227,9 @@ static int check_rope(const struct rope *r, struct hearth_error *err)
     const char *kind = rope_kind_name(r->kind);
     if (!(r->theta > 1.0 && r->theta < 1e30)) return fail(err, HEARTH_E_FORMAT, "rope_theta %g makes no sense", r->theta);
     if (r->part < 2 || r->part % 2) return fail(err, HEARTH_E_FORMAT, "rotary part %d of a head is not an even number", r->part);
-    if (r->kind != ROPE_DEFAULT && !(r->factor >= 1.0 && r->factor < 1e6))
+    if (r->kind == ROPE_LONGROPE && !(r->factor > 0.0 && r->factor < 1e6)) /* below 1 it has no effect */
+        return fail(err, HEARTH_E_FORMAT, "rotary scaling %s wants a positive factor, the model gives %g", kind, r->factor);
+    if (r->kind != ROPE_DEFAULT && r->kind != ROPE_LONGROPE && !(r->factor >= 1.0 && r->factor < 1e6))
         return fail(err, HEARTH_E_FORMAT, "rotary scaling %s wants a factor of at least 1, the model gives %g", kind, r->factor);
     if (r->kind == ROPE_DYNAMIC && r->part < 4) return fail(err, HEARTH_E_FORMAT, "dynamic rotary scaling wants heads of at least 4 values");
     if (!(r->original_context >= 1.0)) return fail(err, HEARTH_E_FORMAT, "rotary scaling %s wants a trained context, the model gives %g", kind, r->original_context);
