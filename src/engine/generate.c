@@ -15,6 +15,7 @@ struct job {
     int32_t              rope_length;
     int32_t              next;     /* token to feed; valid once the prompt is through */
     int32_t              limit;    /* tokens to generate at most */
+    int32_t             *anew;     /* [context] for the whole text, should it be computed again; NULL: never */
     bool                 active;
     struct sample_chain *chain;
     struct detok         detok;
@@ -96,6 +97,11 @@ static int start_job(struct generation *g, struct job *j, hearth_error *err)
     r->n_generated = 0;
     r->generated = mem_array((uint64_t)j->limit, sizeof *r->generated);
     if (!r->generated) return fail_memory(err, (uint64_t)j->limit * sizeof *r->generated, "the generated tokens");
+    const struct arch *a = &s->model->m->arch;
+    if (a->rope_anew && rope_class(&a->rope, a, s->context) != rope_class(&a->rope, a, j->n_prompt)) {
+        j->anew = mem_array((uint64_t)s->context, sizeof *j->anew);
+        if (!j->anew) return fail_memory(err, (uint64_t)s->context * sizeof *j->anew, "the text");
+    }
     status = sample_chain_new(&j->chain, r->sampling, s->model->m->arch.n_vocab, err);
     if (status) return status;
     sample_chain_seed(j->chain, r->seed);
@@ -121,6 +127,7 @@ static int start_job(struct generation *g, struct job *j, hearth_error *err)
 static void end_job(struct job *j)
 {
     sample_chain_free(j->chain);
+    mem_free(j->anew);
     if (j->has_text) detok_free(&j->detok);
     stop_free(&j->stop);
 }
@@ -184,6 +191,22 @@ static int take_token(struct generation *g, struct job *j, const float *logits, 
 
 /* ---- steps */
 
+/* The next token makes the text so long that its rotary frequencies are others: where the architecture has it so, the whole text
+ * is a prompt again. */
+static void begin_anew(struct generation *g, struct job *j)
+{
+    const struct arch *a = &g->s->model->m->arch;
+    struct sequence *q = &g->s->seq[j->index];
+    const int32_t n = q->n + 1;
+    if (!j->anew || !j->active || n > g->s->context || rope_class(&a->rope, a, n) == rope_class(&a->rope, a, q->n)) return;
+    memcpy(j->anew, q->ids, (size_t)q->n * sizeof *j->anew);
+    j->anew[n - 1] = j->next;
+    session_trim(g->s, j->index, 0);
+    j->prompt = j->anew;
+    j->n_prompt = j->rope_length = q->rope_length = n;
+    j->fed = 0;
+}
+
 /* A step takes the next token of every job that generates, and prompt tokens of the others up to the chunk. */
 static int choose_parts(struct generation *g, bool *has_prompt)
 {
@@ -222,6 +245,7 @@ static int run_step(struct generation *g, int n_parts, hearth_error *err)
         if (j->fed < j->n_prompt) j->fed += g->part[i].n;
         if (!g->part[i].want) continue;
         status = take_token(g, j, logits, err);
+        if (!status) begin_anew(g, j);
         logits += g->s->model->m->arch.n_vocab;
     }
     return status;

@@ -115,6 +115,7 @@ struct arch {
     int32_t            ends[8], n_ends;          /* tokens that end a text */
     bool               norm_bare;                /* norms have no weights */
     bool               fused_qkv;                /* queries, keys and values are one tensor of this file */
+    bool               rope_anew;                /* a text that outgrows its frequencies is computed again with the new ones; else keys stay */
     const uint8_t     *still_layers;             /* [layers] 1: heads of this layer do not turn; NULL: all do */
 };
 

@@ -53,7 +53,7 @@ const struct family family_phi3 = {
     .hf_types = (const char *const[]){ "phi3", NULL }, .gguf_archs = (const char *const[]){ "phi3", NULL },
     .heads = (const char *const[]){ "Phi3ForCausalLM", NULL },
     .initial = { DECODER_AXES, .act = ACT_SILU, .norm_eps = 1e-5f, .context = 4096, .rope.theta = 10000, .rope.original_context = 4096,
-                 .bos = 1, .eos = 32000, .pad = 32000 },
+                 .rope_anew = true, .bos = 1, .eos = 32000, .pad = 32000 },
     .keys = keys, .guards = guards, .harmless = rows_harmless, .finish = finish,
     MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),
 };
