@@ -251,9 +251,9 @@ static void find_mxfp4(struct weight_loader *l, const struct weight_name *w, con
     }
 }
 
-/* Matrices of one type and shape, a file tensor each, or stacked in one. */
+/* Matrices of one type and shape, a file tensor each, or stacked in one; `p` says which rows of each. */
 static int bind_pieces(struct weight_loader *l, const struct weight_name *w, const char *name, const struct file_tensor *first, int layer, int64_t n,
-                       int64_t rows, int64_t columns, struct tensor *t, void **slab, struct hearth_error *err)
+                       const struct part *p, int64_t columns, struct tensor *t, void **slab, struct hearth_error *err)
 {
     const bool stacked = first->rank == 3, in_major = !l->gguf && (w->flags & WEIGHT_IN_MAJOR);
     char text[256];
@@ -271,21 +271,22 @@ static int bind_pieces(struct weight_loader *l, const struct weight_name *w, con
         const struct file_tensor *f = stacked ? &part : find_tensor(l, name, layer, (int)e, text);
         if (!f) return fail(err, HEARTH_E_FORMAT, "the model lacks tensor %s", text);
         if (f->type != first->type) return fail(err, HEARTH_E_UNSUPPORTED, "tensor %s has another type than expert 0", text);
-        int status = check_matrix(f, in_major ? columns : rows, in_major ? rows : columns, weight_dims[weight_table[w->id].rows].name, err);
-        if (!status) status = make_matrix(&one, f, &(struct part){ .rows = rows, .groups = 1 }, columns, in_major, err);
+        int status = check_matrix(f, in_major ? columns : p->block, in_major ? p->block : columns, weight_dims[weight_table[w->id].rows].name, err);
+        if (!status) status = make_matrix(&one, f, p, columns, in_major, err);
         if (status) return status;
-        slab[e] = stacked ? (char *)one.data + e * tensor_bytes(&one) : one.data;
+        slab[e] = stacked ? (char *)one.data + e * (tensor_bytes(&one) / p->rows * p->block) : one.data;
     }
-    tensor_shape(t, first->type, 3, (int64_t[]){ n, rows, columns });
+    tensor_shape(t, first->type, 3, (int64_t[]){ n, p->rows, columns });
     memcpy(t->stride + 1, one.stride, 2 * sizeof *one.stride);
     return 0;
 }
 
-/* Experts or heads: one stacked tensor [n, rows, columns], or a tensor each. */
-static int bind_stack(struct weight_loader *l, const struct weight_name *w, const char *name, int layer, struct tensor **out, struct hearth_error *err)
+/* Experts or heads: one stacked tensor [n, rows, columns], or a tensor each; `p` says which of its rows. */
+static int bind_stack(struct weight_loader *l, const struct weight_name *w, const char *name, const struct part *p, int layer,
+                      struct tensor **out, struct hearth_error *err)
 {
     const enum weight_dim stack = weight_dims[weight_table[w->id].rows].stack;
-    const int64_t n = dim_of(l->arch, stack), rows = dim_of(l->arch, weight_table[w->id].rows), columns = dim_of(l->arch, weight_table[w->id].columns);
+    const int64_t n = dim_of(l->arch, stack), columns = dim_of(l->arch, weight_table[w->id].columns);
     char text[256];
     const struct file_tensor *pair[2], *first = NULL;
     find_mxfp4(l, w, name, layer, pair);
@@ -296,8 +297,8 @@ static int bind_stack(struct weight_loader *l, const struct weight_name *w, cons
     struct tensor *t = new_tensor(l, w->id, layer);
     void **slab = arena_array(l->arena, (uint64_t)n, sizeof *slab);
     if (!t || !slab) return fail_memory(err, (uint64_t)n * sizeof *slab, "experts");
-    int status = mxfp4 ? bind_mxfp4(l, pair[0], pair[1], n, rows, columns, t, slab, err)
-                       : bind_pieces(l, w, name, first, layer, n, rows, columns, t, slab, err);
+    int status = mxfp4 ? bind_mxfp4(l, pair[0], pair[1], n, p->rows, columns, t, slab, err)
+                       : bind_pieces(l, w, name, first, layer, n, p, columns, t, slab, err);
     if (status) return status;
     t->slab = slab;
     count_weight(l, t);
@@ -392,6 +393,20 @@ static int bind_shared(struct weight_loader *l, const struct weight_name *names,
     return status;
 }
 
+/* Rows names[0 .. n) share one stack: gates above what they open, expert by expert. */
+static int bind_stacks(struct weight_loader *l, const struct weight_name *names, int n, const char *name, int layer, void *fields, struct hearth_error *err)
+{
+    struct part p = { .groups = 1 };
+    int status = 0;
+    for (int i = 0; i < n; i++) p.block += dim_of(l->arch, weight_table[names[i].id].rows);
+    for (int i = 0; i < n && !status; i++) {
+        p.rows = dim_of(l->arch, weight_table[names[i].id].rows);
+        status = bind_stack(l, &names[i], name, &p, layer, (struct tensor **)((char *)fields + weight_table[names[i].id].offset), err);
+        p.first += p.rows;
+    }
+    return status;
+}
+
 int weights_bind(struct weight_loader *l, const struct weight_name *names, int n_names, int layer, void *fields, struct hearth_error *err)
 {
     for (int i = 0; i < n_names;) {
@@ -403,7 +418,7 @@ int weights_bind(struct weight_loader *l, const struct weight_name *names, int n
         if (name && is_wanted(l->arch, &names[i], layer)) {
             struct tensor **field = (struct tensor **)((char *)fields + weight_table[names[i].id].offset);
             if (weight_dims[weight_table[names[i].id].rows].stack)
-                status = bind_stack(l, &names[i], name, layer, field, err);
+                status = bind_stacks(l, &names[i], n, name, layer, fields, err);
             else if (strstr(name, "%e"))
                 status = bind_heads(l, &names[i], name, layer, field, err);
             else

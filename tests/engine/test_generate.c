@@ -39,6 +39,7 @@ static void run(hearth_session *s, hearth_request *r, size_t n)
 
 static const char *const families[] = {
     "text/cohere",
+    "text/cohere2",
     "text/deepseek_v3",
     "text/gemma",
     "text/gemma2",
@@ -46,11 +47,13 @@ static const char *const families[] = {
     "text/gpt2",
     "text/gpt_oss",
     "text/granite",
+    "text/granitemoe",
     "text/llama-dynamic",
     "text/llama2-gqa",
     "text/mamba",
     "text/mistral-swa",
     "text/mixtral",
+    "text/olmo",
     "text/olmo2",
     "text/phi",
     "text/phi3",

@@ -32,10 +32,11 @@
 #define ATTENTION_BIAS_KEYS                                                                                            \
     { "attention_bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 }, { "attention_bias", NULL, CONFIG_BOOL, AT(out_bias), 0, 0, 0 }
 
-/* Not implemented for these families, in either container. */
-#define COMMON_GUARDS                                                                                                  \
+/* Not implemented for these families, in either container; COMMON_GUARDS for those without experts. */
+#define CONTAINER_GUARDS                                                                                               \
     { "quantization_config.quant_method", NULL, NULL }, { NULL, "attention.causal", "true" },                          \
-    { NULL, "rope.scaling.finetuned", "true" }, { NULL, "rope.scale_linear", "1" }, { NULL, "expert_count", "0" }
+    { NULL, "rope.scaling.finetuned", "true" }, { NULL, "rope.scale_linear", "1" }
+#define COMMON_GUARDS CONTAINER_GUARDS, { NULL, "expert_count", "0" }
 #define END_GUARDS { NULL, NULL, NULL }
 
 #define MODEL_ROWS                                                                                                     \
