@@ -62,10 +62,16 @@ static void add_conv_state(const struct walk *w, const struct op_record *r) { ad
 
 static void add_ssm_scan(const struct walk *w, const struct op_record *r) { add_state(w, tensor_count(r->in[4])); }
 
+/* A matrix for each head: [head, head], [n_state, head]. */
+static void add_wkv(const struct walk *w, const struct op_record *r) { add_state(w, tensor_width(r->in[0]) * (tensor_width(r->in[0]) / r->p.i[3])); }
+
+static void add_ssd(const struct walk *w, const struct op_record *r) { add_state(w, tensor_width(r->in[0]) * (tensor_width(r->in[2]) / r->p.i[3])); }
+
 /* Ops without a row handle vectors only, too small to count. */
 static void (*const costs[OP_COUNT])(const struct walk *w, const struct op_record *r) = {
     [OP_EMBED] = add_embed, [OP_LINEAR] = add_linear, [OP_HEADS] = add_heads, [OP_EXPERTS] = add_experts, [OP_ATTENTION] = add_attention,
     [OP_TOKEN_SHIFT] = add_token_shift, [OP_WKV4] = add_wkv4, [OP_CONV_STATE] = add_conv_state, [OP_SSM_SCAN] = add_ssm_scan,
+    [OP_WKV5] = add_wkv, [OP_WKV7] = add_wkv, [OP_SSD] = add_ssd,
 };
 
 static int walk_tape(const struct walk *w, hearth_error *err)

@@ -262,7 +262,7 @@ struct tensor *op_mix_(struct tape *t, struct tensor *a, struct tensor *b, struc
 {
     if (t->status) return a;
     if (!op_is_f32(a) || !op_is_f32(b) || !tensor_same_shape(a, b)) return op_shapes(t, "mix", a, b);
-    if (!op_is_vector(w, tensor_width(a))) return op_shapes(t, "mix", a, w);
+    if (!op_is_vector(w, tensor_width(a)) && !(op_is_f32(w) && tensor_same_shape(a, w))) return op_shapes(t, "mix", a, w);
     return op_end(t, op_make(t, OP_MIX, a, b, w, a->rank, a->dim));
 }
 
@@ -270,10 +270,10 @@ void mix_run(const struct op_record *r, const struct ragged *g, int64_t begin, i
 {
     (void)g;
     const int64_t n = tensor_width(r->out[0]);
-    const float *w = r->in[2]->data;
+    const bool shared = r->in[2]->rank == 1;
     for (int64_t i = begin; i < end; i++) {
         float *restrict y = ROW(r->out[0], i);
-        const float *a = ROW(r->in[0], i), *b = ROW(r->in[1], i);
+        const float *a = ROW(r->in[0], i), *b = ROW(r->in[1], i), *w = shared ? r->in[2]->data : ROW(r->in[2], i);
         for (int64_t c = 0; c < n; c++) y[c] = a[c] * w[c] + b[c] * (1.0f - w[c]);
     }
 }

@@ -58,6 +58,28 @@ void rms_norm_run(const struct op_record *r, const struct ragged *g, int64_t beg
     }
 }
 
+struct tensor *op_l2_norm_(struct tape *t, struct tensor *x, float eps)
+{
+    if (t->status) return x;
+    if (!op_is_f32(x)) return op_shapes(t, "l2_norm", x, NULL);
+    struct op_record *r = op_make(t, OP_L2_NORM, x, NULL, NULL, x->rank, x->dim);
+    if (r) r->p.f[0] = eps;
+    return op_end(t, r);
+}
+
+void l2_norm_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    (void)g;
+    const int64_t n = tensor_width(r->out[0]);
+    for (int64_t i = begin; i < end; i++) {
+        float *restrict y = ROW(r->out[0], i);
+        const float *x = ROW(r->in[0], i);
+        const double length = sqrt(sum_squares(x, n, 0.0f));
+        const float s = (float)(1.0 / (length > (double)r->p.f[0] ? length : (double)r->p.f[0]));
+        for (int64_t c = 0; c < n; c++) y[c] = x[c] * s;
+    }
+}
+
 struct tensor *op_layer_norm_(struct tape *t, struct tensor *x, struct tensor *w, struct tensor *b, float eps)
 {
     if (t->status) return x;

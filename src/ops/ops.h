@@ -72,7 +72,7 @@ struct tensor *op_combine_(struct tape *t, struct tensor *x, struct tensor *weig
  * add: a + b, b of the same shape or [width]. mul: a * b likewise. scale: a * factor.
  * clamp: held in low .. high. softcap: cap * tanh(a / cap). concat: a and b side by side along the last dim.
  * clamped_glu: g sigmoid(alpha g) (u + 1), g the gate held below limit, u `up` held in -limit .. limit (OpenAI 2025); both may be views.
- * mix: a * w + b * (1 - w), w f32 [width]. activate: fn(a), times b when given (gated). rows: x[index[i]] , index i32 [n]. */
+ * mix: a * w + b * (1 - w), w f32 [width] or of a's shape. activate: fn(a), times b when given (gated). rows: x[index[i]] , index i32 [n]. */
 struct tensor *op_add_(struct tape *t, struct tensor *a, struct tensor *b);
 struct tensor *op_mul_(struct tape *t, struct tensor *a, struct tensor *b);
 struct tensor *op_scale_(struct tape *t, struct tensor *a, float factor);
@@ -86,8 +86,10 @@ struct tensor *op_rows_(struct tape *t, struct tensor *x, struct tensor *index);
 
 /* norm.c
  * rms_norm: x / sqrt(mean(x^2) + eps) * w, w f32 [width]. Zhang & Sennrich 2019.
+ * l2_norm: x / max(|x|, eps) of each row.
  * layer_norm: (x - mean) / sqrt(var + eps) * w + b, w and b f32 [width] or NULL. Ba et al. 2016. */
 struct tensor *op_rms_norm_(struct tape *t, struct tensor *x, struct tensor *w, float eps);
+struct tensor *op_l2_norm_(struct tape *t, struct tensor *x, float eps);
 struct tensor *op_layer_norm_(struct tape *t, struct tensor *x, struct tensor *w, struct tensor *b, float eps);
 
 /* rotary.c (Su et al. 2021)
@@ -126,8 +128,8 @@ struct tensor *op_attention_(struct tape *t, const struct attention *a);
  *       the last kernel - 1 rows -> [n, width].
  * ssm_scan: selective state space (Gu & Dao 2023), x and dt [n, width], b and c [n, n_state] views, a_log f32 [width, n_state],
  *       d f32 [width]; state h [width, n_state]: h = exp(-exp(a_log) dt) h + dt b x; y = c h + d x -> [n, width].
- * wkv4: RWKV-4's attention-free mixing (Peng et al. 2023), key and value [n, width], decay (as stored, before -exp) and first
- *       f32 [width]; state: numerator, denominator, exponent, each [width] -> [n, width]. */
+ * wkv4: RWKV-4's attention-free mixing (Peng et al. 2023), key and value [n, width], decay (DECAY_LOG_LOG or DECAY_LOG) and
+ *       first f32 [width]; state: numerator, denominator, exponent, each [width] -> [n, width]. */
 struct tensor *op_token_shift_(struct tape *t, struct tensor *x, int group, int group_layer, int at);
 struct tensor *op_conv_state_(struct tape *t, struct tensor *x, struct tensor *w, struct tensor *bias, int group, int group_layer, int at);
 struct scan {
@@ -135,8 +137,35 @@ struct scan {
     int            group, group_layer, at;
 };
 struct tensor *op_ssm_scan_(struct tape *t, const struct scan *s);
+/* How files store what a state is multiplied by in each step: exp(-exp(x)), exp(x), or x itself. */
+enum decay { DECAY_LOG_LOG, DECAY_LOG, DECAY_PLAIN };
 struct tensor *op_wkv4_(struct tape *t, struct tensor *key, struct tensor *value, struct tensor *decay, struct tensor *first,
-                        int group, int group_layer, int at);
+                        enum decay form, int group, int group_layer, int at);
+
+/* wkv.c: states that are a matrix for each head, zero at the start; r, k, v [n, n_head * head].
+ * wkv5: RWKV-5 and 6 (Peng et al. 2024): y = r S, then S = diag(w) S + k^T v; w from decay f32 [n, width] (its own for each
+ *       row), [width] or [n_head]; state S [n_head, head (of k), head (of v)] -> y [n, width], without the bonus of the row itself.
+ * bonus: v times the head's sum of r * k * u, u f32 [width] or [n_head] (u_is_log: exp(u)) -> [n, width].
+ * wkv7: RWKV-7 (Peng et al. 2025): S = diag(w) S + (kk a)^T (-kk S) + k^T v, then y = r S; decay, kk and a [n, width]; state as wkv5.
+ * ssd:  Mamba 2 (Dao & Gu 2024): x [n, n_head * head], dt [n, n_head], b and c [n, n_group * n_state] views, a (decay for dt = 1)
+ *       and d f32 [n_head]; state h [n_head, n_state, head]: h = w^dt h + (dt b)^T x; y = c h + d x; dt is held in
+ *       dt_min .. dt_max first -> [n, n_head * head]. */
+struct wkv {
+    struct tensor *r, *k, *v, *decay;
+    struct tensor *kk, *a; /* wkv7 only */
+    enum decay     form;
+    int            n_head, group, group_layer, at;
+};
+struct tensor *op_wkv5_(struct tape *t, const struct wkv *w);
+struct tensor *op_wkv7_(struct tape *t, const struct wkv *w);
+struct tensor *op_bonus_(struct tape *t, struct tensor *r, struct tensor *k, struct tensor *v, struct tensor *u, int n_head, bool u_is_log);
+struct ssd {
+    struct tensor *x, *dt, *b, *c, *a, *d;
+    enum decay     form;
+    float          dt_min, dt_max;
+    int            n_group, group, group_layer, at;
+};
+struct tensor *op_ssd_(struct tape *t, const struct ssd *s);
 
 /* loss.c
  * cross_entropy: logits [n, n_class], labels i32 [n], negative ones are left out -> [1]: mean of -log p(label). */
@@ -173,6 +202,11 @@ int gradient_record(struct tape *t, struct tensor *loss, struct tensor *seed, st
 #define op_concat(t, ...)      op_concat_(TAPE_HERE(t), __VA_ARGS__)
 #define op_rows(t, ...)        op_rows_(TAPE_HERE(t), __VA_ARGS__)
 #define op_rms_norm(t, ...)    op_rms_norm_(TAPE_HERE(t), __VA_ARGS__)
+#define op_l2_norm(t, ...)     op_l2_norm_(TAPE_HERE(t), __VA_ARGS__)
+#define op_bonus(t, ...)       op_bonus_(TAPE_HERE(t), __VA_ARGS__)
+#define op_wkv5(t, ...)        op_wkv5_(TAPE_HERE(t), __VA_ARGS__)
+#define op_wkv7(t, ...)        op_wkv7_(TAPE_HERE(t), __VA_ARGS__)
+#define op_ssd(t, ...)         op_ssd_(TAPE_HERE(t), __VA_ARGS__)
 #define op_layer_norm(t, ...)  op_layer_norm_(TAPE_HERE(t), __VA_ARGS__)
 #define op_rope_table(t, ...)  op_rope_table_(TAPE_HERE(t), __VA_ARGS__)
 #define op_rope(t, ...)        op_rope_(TAPE_HERE(t), __VA_ARGS__)

@@ -26,6 +26,9 @@ struct op_record *op_make(struct tape *t, enum op_id id, struct tensor *a, struc
 /* Ends an op: runs it in run-now mode, returns its first output. */
 struct tensor *op_end(struct tape *t, struct op_record *r);
 
+/* Whether `floats` values from the start of a layer's state lie in that state group. */
+bool op_state_fits(const struct tape *t, int group, int group_layer, int64_t floats);
+
 /* Scalar activation, f32. */
 typedef float activation_fn(float x);
 void activation_row(enum activation a, float *y, const float *x, const float *gate, int64_t n); /* gate NULL: none */

@@ -5,7 +5,7 @@
 
 #define CHANNELS 64 /* of one unit */
 
-static bool state_fits(const struct tape *t, int group, int group_layer, int64_t floats)
+bool op_state_fits(const struct tape *t, int group, int group_layer, int64_t floats)
 {
     if (!t->ragged || group < 0 || group >= t->ragged->n_group) return false;
     const struct cache_group *g = &t->ragged->group[group];
@@ -15,7 +15,7 @@ static bool state_fits(const struct tape *t, int group, int group_layer, int64_t
 struct tensor *op_token_shift_(struct tape *t, struct tensor *x, int group, int group_layer, int at)
 {
     if (t->status) return x;
-    if (!op_is_f32(x) || x->rank != 2 || !state_fits(t, group, group_layer, at + x->dim[1])) return op_shapes(t, "token_shift", x, NULL);
+    if (!op_is_f32(x) || x->rank != 2 || !op_state_fits(t, group, group_layer, at + x->dim[1])) return op_shapes(t, "token_shift", x, NULL);
     struct op_record *r = op_make(t, OP_TOKEN_SHIFT, x, NULL, NULL, 2, x->dim);
     if (r) memcpy(r->p.i, (int32_t[]){ group, group_layer, at }, 3 * sizeof(int32_t));
     return op_end(t, r);
@@ -48,7 +48,7 @@ struct tensor *op_conv_state_(struct tape *t, struct tensor *x, struct tensor *w
 {
     if (t->status) return x;
     if (!op_is_f32(x) || x->rank != 2 || !op_is_f32(w) || w->rank != 2 || w->dim[0] != x->dim[1] || w->dim[1] < 1) return op_shapes(t, "conv_state", x, w);
-    if ((bias && !op_is_vector(bias, x->dim[1])) || !state_fits(t, group, group_layer, at + (w->dim[1] - 1) * x->dim[1])) return op_shapes(t, "conv_state", x, bias);
+    if ((bias && !op_is_vector(bias, x->dim[1])) || !op_state_fits(t, group, group_layer, at + (w->dim[1] - 1) * x->dim[1])) return op_shapes(t, "conv_state", x, bias);
     struct op_record *r = op_make(t, OP_CONV_STATE, x, w, bias, 2, x->dim);
     if (r) memcpy(r->p.i, (int32_t[]){ group, group_layer, at }, 3 * sizeof(int32_t));
     return op_end(t, r);
@@ -95,7 +95,7 @@ struct tensor *op_ssm_scan_(struct tape *t, const struct scan *a)
     if (!op_is_f32(a->b) || !op_is_f32(a->c) || !tensor_same_shape(a->b, a->c) || a->b->dim[0] != a->x->dim[0]) return op_shapes(t, "ssm_scan", a->b, a->c);
     if (!op_is_f32(a->a_log) || a->a_log->rank != 2 || a->a_log->dim[0] != n || a->a_log->dim[1] != n_state || !op_is_vector(a->d, n))
         return op_shapes(t, "ssm_scan", a->a_log, a->d);
-    if (!state_fits(t, a->group, a->group_layer, a->at + n * n_state)) return op_shapes(t, "ssm_scan", a->x, NULL);
+    if (!op_state_fits(t, a->group, a->group_layer, a->at + n * n_state)) return op_shapes(t, "ssm_scan", a->x, NULL);
     struct op_record *r = op_make(t, OP_SSM_SCAN, a->x, a->dt, a->b, 2, a->x->dim);
     if (!r) return a->x;
     r->in[3] = a->c;
@@ -136,27 +136,26 @@ void ssm_scan_run(const struct op_record *r, const struct ragged *g, int64_t beg
 /* ---- RWKV-4 */
 
 struct tensor *op_wkv4_(struct tape *t, struct tensor *key, struct tensor *value, struct tensor *decay, struct tensor *first,
-                        int group, int group_layer, int at)
+                        enum decay form, int group, int group_layer, int at)
 {
     if (t->status) return key;
     const int64_t n = tensor_width(key);
     if (!op_is_f32(key) || !op_is_f32(value) || key->rank != 2 || !tensor_same_shape(key, value)) return op_shapes(t, "wkv4", key, value);
     if (!op_is_vector(decay, n) || !op_is_vector(first, n)) return op_shapes(t, "wkv4", key, decay);
-    if (!state_fits(t, group, group_layer, at + 3 * n)) return op_shapes(t, "wkv4", key, NULL);
+    if (!op_state_fits(t, group, group_layer, at + 3 * n)) return op_shapes(t, "wkv4", key, NULL);
     struct op_record *r = op_make(t, OP_WKV4, key, value, decay, 2, key->dim);
     if (r) {
         r->in[3] = first;
-        memcpy(r->p.i, (int32_t[]){ group, group_layer, at }, 3 * sizeof(int32_t));
+        memcpy(r->p.i, (int32_t[]){ group, group_layer, at, (int32_t)form }, 4 * sizeof(int32_t));
     }
     return op_end(t, r);
 }
-
 
 int64_t wkv4_units(const struct op_record *r, const struct ragged *g) { return g->n_seq * channel_blocks(r); }
 
 /* One row, channels [0, n). A stored exponent of 0 with denominator 0 is the empty state: the first key then sets the scale
  * (the references start at -1e38; a zeroed slot must mean the same). */
-static void wkv4_row(float *restrict y, const float *k, const float *v, const float *decay, const float *first,
+static void wkv4_row(float *restrict y, const float *k, const float *v, const float *log_decay, const float *first,
                      float *restrict num, float *restrict den, float *restrict ex, int n)
 {
     for (int c = 0; c < n; c++) {
@@ -164,7 +163,7 @@ static void wkv4_row(float *restrict y, const float *k, const float *v, const fl
         const float now = k[c] + first[c], top = old > now ? old : now;
         const float e1 = vexpf(old - top), e2 = vexpf(now - top);
         y[c] = (e1 * num[c] + e2 * v[c]) / (e1 * den[c] + e2);
-        const float kept = old - vexpf(decay[c]), next = kept > k[c] ? kept : k[c];
+        const float kept = old + log_decay[c], next = kept > k[c] ? kept : k[c];
         const float d1 = vexpf(kept - next), d2 = vexpf(k[c] - next);
         num[c] = d1 * num[c] + d2 * v[c];
         den[c] = d1 * den[c] + d2;
@@ -181,8 +180,10 @@ void wkv4_run(const struct op_record *r, const struct ragged *g, int64_t begin, 
         const int n = (int)(width - c < CHANNELS ? width - c : CHANNELS);
         float *state = cache_state(&g->group[r->p.i[0]], s->slot, r->p.i[1]) + r->p.i[2] + c;
         const float *decay = (float *)r->in[2]->data + c, *first = (float *)r->in[3]->data + c;
+        float log_decay[CHANNELS];
+        for (int i = 0; i < n; i++) log_decay[i] = r->p.i[3] == DECAY_LOG ? decay[i] : -vexpf(decay[i]);
         for (int32_t j = s->first; j < s->first + s->rows; j++)
-            wkv4_row(ROW(r->out[0], j) + c, ROW(r->in[0], j) + c, ROW(r->in[1], j) + c, decay, first, state, state + width,
+            wkv4_row(ROW(r->out[0], j) + c, ROW(r->in[0], j) + c, ROW(r->in[1], j) + c, log_decay, first, state, state + width,
                      state + 2 * width, n);
     }
 }

@@ -12,7 +12,7 @@ struct tensor *rwkv4_mixer(struct tape *t, const struct model *m, const struct l
     struct tensor *k = op_linear(t, w->time_key, op_mix(t, x, before, w->time_mix_key), NULL);
     struct tensor *v = op_linear(t, w->time_value, op_mix(t, x, before, w->time_mix_value), NULL);
     struct tensor *r = op_linear(t, w->time_receptance, op_mix(t, x, before, w->time_mix_receptance), NULL);
-    struct tensor *y = op_wkv4(t, k, v, w->time_decay, w->time_first, l->group, l->group_layer, 2 * m->arch.width);
+    struct tensor *y = op_wkv4(t, k, v, w->time_decay, w->time_first, DECAY_LOG_LOG, l->group, l->group_layer, 2 * m->arch.width);
     return op_linear(t, w->time_out, op_activate(t, ACT_SIGMOID, r, y), NULL);
 }
 
