@@ -8,7 +8,7 @@
 #include "ops/ops.h"
 
 /* Ways to mix along the sequence, and to work on one position: rows of the tables in blocks/blocks.c. */
-enum mixer_kind { MIXER_ATTENTION, MIXER_LATENT, MIXER_RWKV4, MIXER_MAMBA, MIXER_COUNT };
+enum mixer_kind { MIXER_ATTENTION, MIXER_LATENT, MIXER_RWKV4, MIXER_MAMBA, MIXER_RWKV5, MIXER_RWKV6, MIXER_RWKV7, MIXER_MAMBA2, MIXER_COUNT };
 enum ffn_kind { FFN_NONE, FFN_DENSE, FFN_GATED, FFN_EXPERTS, FFN_RWKV, FFN_COUNT };
 
 enum norm_kind { NORM_RMS, NORM_LAYER };
@@ -80,6 +80,14 @@ struct arch {
     int32_t            n_state, conv_kernel, dt_rank; /* Mamba */
     int32_t            window;           /* tokens a query sees, itself included (encoders: half of it to each side); 0: all */
     const uint8_t     *full_layers;      /* [layers] 1: this layer has no window; NULL: `window` holds for all */
+    int32_t            state_groups;     /* Mamba 2: heads of a group share what goes in and out of the state */
+    float              dt_min, dt_max;   /* Mamba 2: limits of a time step */
+    enum decay         decay;            /* how decays of recurrent mixers are stored */
+    bool               bonus_log;        /* RWKV-5.0: the bonus of the present token is stored as its logarithm */
+    bool               mix_previous;     /* RWKV-6, 7: mixing weights are shares of the previous row, not of the present one */
+    bool               in_major;         /* RWKV-6, 7: low-rank matrices are stored [in, out] */
+    int32_t            mix_rank, decay_rank, rate_rank, carry_rank, gate_rank; /* RWKV-6, 7: of pairs of low-rank matrices */
+    float              head_eps;         /* RWKV-5 to 7: of the norm of each head */
     enum mixer_kind    mixer;
     enum ffn_kind      ffn;
     enum activation    act;
@@ -106,6 +114,8 @@ struct arch {
     bool               attn_sinks;               /* a logit for each head that takes part in the softmax and has no value */
     float              head_scale;               /* of the last state before the head; 0: 1 */
     int32_t            rescale_every;            /* RWKV: states are halved after every so many layers; 0: never */
+    bool               rescaled;                 /* the file's weights are already divided accordingly */
+    bool               embed_norm_inside;        /* the reference counts the norm of embeddings to the first layer */
     int32_t            hidden_skip;      /* states before this one are not counted in the reference's hidden.N */
     bool               tied;                     /* head = embeddings when the file has no head of its own */
     bool               qkv_bias, out_bias, ffn_bias, head_bias; /* bias tensors must be there */

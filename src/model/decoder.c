@@ -9,6 +9,7 @@ static struct tensor *embed(struct tape *t, const struct model *m, const struct 
     if (a->embed_scale != 0.0f) x = op_scale(t, x, a->embed_scale);
     if (a->position == POSITION_LEARNED) x = op_add(t, x, op_embed(t, m->w.position, s->positions));
     if (a->position == POSITION_WAVES) x = op_add(t, x, op_waves(t, m->waves, s->ids, a->position_offset));
+    if (a->embed_norm_inside) tape_name(x, "hidden", 0);
     if (m->w.embed_norm) x = block_norm(t, a, x, m->w.embed_norm, m->w.embed_norm_bias);
     return x;
 }
@@ -74,7 +75,9 @@ struct tensor *decoder_record(struct tape *t, const struct model *m, struct step
     const struct arch *a = &m->arch;
     for (int i = 0; i < MODEL_ROPES; i++)
         s->rope[i] = s->frequencies[i] ? op_rope_table(t, s->frequencies[i], s->set, m->rope_scale[i]) : NULL;
-    struct tensor *x = tape_name(embed(t, m, s), a->hidden_skip ? "embedding" : "hidden", a->hidden_skip ? -1 : 0);
+    const bool first_is_hidden = !a->hidden_skip && !a->embed_norm_inside;
+    struct tensor *carried = NULL, *x = tape_name(embed(t, m, s), first_is_hidden ? "hidden" : "embedding", first_is_hidden ? 0 : -1);
+    s->carried = &carried;
     for (int i = 0; i < a->n_layer; i++) {
         t->layer = i;
         x = tape_name(decoder_layer(t, m, &m->layer[i], s, x), "hidden", i + 1 - a->hidden_skip);

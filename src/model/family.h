@@ -10,6 +10,7 @@ struct family {
     const char                *models;     /* real models it covers, for people */
     const char *const         *hf_types;   /* model_type values, NULL-terminated */
     const char *const         *gguf_archs; /* general.architecture values, NULL-terminated */
+    bool (*claims)(const struct container *c); /* several rows share an architecture: whether a file is this one's; NULL: all are */
     const char *const         *heads;      /* architectures[0] values that are served, NULL-terminated */
     struct arch                initial;    /* axes before any key is read */
     const struct config_key   *keys;

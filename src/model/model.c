@@ -16,6 +16,7 @@ static int vocabulary_size(struct model *m, struct hearth_error *err)
 {
     if (m->arch.patch || (m->arch.n_vocab && !container_kv(m->file, "general.architecture"))) return 0;
     const struct file_tensor *f = container_tensor(m->file, "token_embd.weight");
+    if (!f) f = container_tensor(m->file, "emb.weight"); /* RWKV's own names */
     if (!f || f->rank != 2 || f->dim[0] < 1 || f->dim[0] > 1 << 24)
         return fail(err, HEARTH_E_FORMAT, "%s has no usable tensor token_embd.weight", m->file->path);
     m->arch.n_vocab = (int32_t)f->dim[0];
@@ -50,7 +51,7 @@ static uint64_t vector_room(const struct container *c)
         uint64_t n = 1;
         for (int d = 0; d < c->tensor[i].rank; d++) n *= c->tensor[i].dim[d];
         const uint64_t last = c->tensor[i].rank ? c->tensor[i].dim[c->tensor[i].rank - 1] : 1;
-        if (n == last || last <= TABLE_WIDTH) bytes += n * sizeof(float) + 256; /* up to four fields of one tensor, each rounded up */
+        if (n == last || last <= TABLE_WIDTH || n / last <= 8) bytes += n * sizeof(float) + 512; /* up to eight fields of one tensor, each rounded up */
     }
     return bytes + 64;
 }
@@ -262,7 +263,7 @@ static void fill_layer(const struct model *m, struct layer *l, int i, bool decod
     l->rope = a->still_layers && a->still_layers[i] ? -1 : l->window && a->local_rope.part;
     l->attn_scale = a->attn_scale != 0.0f ? a->attn_scale : a->key_width ? 1.0f / sqrtf((float)a->key_width) : 1.0f;
     if (a->attn_scale_by_layer) l->attn_scale /= (float)(i + 1);
-    l->branch_scale = a->residual_scale != 0.0f ? a->residual_scale : a->rescale_every ? ldexpf(1.0f, -(i / a->rescale_every)) : 1.0f;
+    l->branch_scale = a->residual_scale != 0.0f ? a->residual_scale : a->rescale_every && !a->rescaled ? ldexpf(1.0f, -(i / a->rescale_every)) : 1.0f;
     l->halve = a->rescale_every && (i + 1) % a->rescale_every == 0;
 }
 

@@ -55,6 +55,7 @@ struct step {
     struct tensor *frequencies[MODEL_ROPES]; /* f32 [sets, part / 2]; rotary only */
     struct tensor *set;         /* i32 [n]: row of frequencies for each row; rotary only */
     struct tensor *picture;     /* f32 [channels, image_size, image_size], instead of ids; positions count the rows */
+    struct tensor **carried;    /* slot: what the first layer hands to all others (RWKV-7: its values) */
     bool           whole;       /* no cache: attention over the step itself, as for training */
     struct tensor *want;        /* i32 [m]: rows whose logits are asked for; NULL: all */
     struct tensor *rope[MODEL_ROPES]; /* made from the two above when recording starts; NULL: there is none */

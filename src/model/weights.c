@@ -8,7 +8,9 @@
 enum weight_dim { DIM_ONE, DIM_VOCAB, DIM_POSITIONS, DIM_EMBED, DIM_WIDTH, DIM_QNORM, DIM_KNORM, DIM_QUERY, DIM_KEY, DIM_VALUE, DIM_HEADOUT, DIM_HEADS, DIM_BUCKETS,
                   DIM_FF, DIM_EXPERTS, DIM_EXPERT_FF, DIM_EXPERT_FF2, DIM_EXPERT_WIDTH, DIM_SHARED_FF, DIM_RNN, DIM_ROPE, DIM_QRANK, DIM_KVRANK, DIM_NOPE,
                   DIM_LATENTQ, DIM_LATENTKV, DIM_LATENTKVB, DIM_LATENTOUT, DIM_HEAD_KVRANK, DIM_HEAD_VALUE, DIM_MAMBA_IN, DIM_MAMBA_X,
-                  DIM_KERNEL, DIM_DTRANK, DIM_NSTATE, DIM_PATCH, DIM_LABELS, DIM_COUNT };
+                  DIM_KERNEL, DIM_DTRANK, DIM_NSTATE, DIM_PATCH, DIM_LABELS,
+                  DIM_MIXES, DIM_MIX_WIDTH, DIM_MIXRANK, DIM_MIXRANKS, DIM_DECAYRANK, DIM_RATERANK, DIM_CARRYRANK, DIM_GATERANK,
+                  DIM_SSD_IN, DIM_SSD_CONV, DIM_COUNT };
 
 static const struct {
     const char *name; /* for sentences */
@@ -31,6 +33,11 @@ static const struct {
     [DIM_MAMBA_IN] = { .name = "twice the inner width" }, [DIM_MAMBA_X] = { .name = "dt rank + twice the state size" },
     [DIM_KERNEL] = { .name = "convolution kernel" }, [DIM_DTRANK] = { .name = "dt rank" },
     [DIM_NSTATE] = { .name = "state size" }, [DIM_PATCH] = { .name = "values of a patch" }, [DIM_LABELS] = { .name = "labels" },
+    [DIM_MIXES] = { .name = "mixes" }, [DIM_MIX_WIDTH] = { "width", DIM_MIXES }, [DIM_MIXRANK] = { .name = "rank of the mixes" },
+    [DIM_MIXRANKS] = { .name = "ranks of all mixes" }, [DIM_DECAYRANK] = { .name = "rank of the decay" },
+    [DIM_RATERANK] = { .name = "rank of the learning rate" }, [DIM_CARRYRANK] = { .name = "rank of the carried value" },
+    [DIM_GATERANK] = { .name = "rank of the gate" }, [DIM_SSD_IN] = { .name = "gate, convolution and heads" },
+    [DIM_SSD_CONV] = { .name = "inner width and two states a group" },
 };
 
 static const struct {
@@ -63,6 +70,10 @@ static int64_t dim_of(const struct arch *a, enum weight_dim d)
         [DIM_LATENTOUT] = (int64_t)a->n_head * a->latent_value_width, [DIM_HEAD_KVRANK] = a->kv_rank, [DIM_HEAD_VALUE] = a->latent_value_width,
         [DIM_MAMBA_IN] = 2 * (int64_t)a->rnn_width, [DIM_MAMBA_X] = (int64_t)a->dt_rank + 2 * (int64_t)a->n_state, [DIM_KERNEL] = a->conv_kernel,
         [DIM_DTRANK] = a->dt_rank, [DIM_NSTATE] = a->n_state, [DIM_PATCH] = (int64_t)a->channels * a->patch * a->patch, [DIM_LABELS] = a->n_label,
+        [DIM_MIXES] = 5, [DIM_MIX_WIDTH] = a->width, [DIM_MIXRANK] = a->mix_rank, [DIM_MIXRANKS] = 5 * (int64_t)a->mix_rank,
+        [DIM_DECAYRANK] = a->decay_rank, [DIM_RATERANK] = a->rate_rank, [DIM_CARRYRANK] = a->carry_rank, [DIM_GATERANK] = a->gate_rank,
+        [DIM_SSD_IN] = 2 * (int64_t)a->rnn_width + 2 * (int64_t)a->state_groups * a->n_state + a->n_head,
+        [DIM_SSD_CONV] = (int64_t)a->rnn_width + 2 * (int64_t)a->state_groups * a->n_state,
     };
     return values[d];
 }
@@ -204,6 +215,12 @@ static void count_weight(struct weight_loader *l, const struct tensor *t)
     l->bytes += tensor_bytes(t);
 }
 
+/* Whether this weight is stored [in, out] in this container. */
+static bool is_in_major(const struct weight_loader *l, unsigned flags)
+{
+    return (!l->gguf && (flags & WEIGHT_IN_MAJOR)) || (l->arch->in_major && (flags & WEIGHT_LOW_RANK));
+}
+
 static void *own(struct weight_loader *l, uint64_t bytes, struct hearth_error *err)
 {
     struct owned *o = arena_array(l->arena, 1, sizeof *o);
@@ -255,7 +272,7 @@ static void find_mxfp4(struct weight_loader *l, const struct weight_name *w, con
 static int bind_pieces(struct weight_loader *l, const struct weight_name *w, const char *name, const struct file_tensor *first, int layer, int64_t n,
                        const struct part *p, int64_t columns, struct tensor *t, void **slab, struct hearth_error *err)
 {
-    const bool stacked = first->rank == 3, in_major = !l->gguf && (w->flags & WEIGHT_IN_MAJOR);
+    const bool stacked = first->rank == 3, in_major = is_in_major(l, w->flags);
     char text[256];
     struct file_tensor part = *first;
     struct tensor one = { 0 };
@@ -323,7 +340,7 @@ static int bind_part(struct weight_loader *l, const struct weight_name *w, const
     else if (columns == 1)
         status = make_vector(l, t, f, p, !l->gguf && (w->flags & WEIGHT_PLUS_ONE), 1, &rows, err);
     else
-        status = make_matrix(t, f, p, columns, !l->gguf && (w->flags & WEIGHT_IN_MAJOR), err);
+        status = make_matrix(t, f, p, columns, is_in_major(l, w->flags), err);
     if (status) return status;
     count_weight(l, t);
     *out = t;
@@ -365,6 +382,7 @@ static bool is_wanted(const struct arch *a, const struct weight_name *w, int lay
     if ((flags & WEIGHT_GATED) && a->ffn != FFN_GATED) return false;
     if ((flags & WEIGHT_SHARED) && !a->n_shared_expert) return false;
     if ((flags & WEIGHT_QRANK) && !a->q_rank) return false;
+    if ((flags & WEIGHT_NOT_FIRST) && layer == 0) return false;
     if ((flags & WEIGHT_NO_QRANK) && a->q_rank) return false;
     return true;
 }
@@ -379,7 +397,7 @@ static int bind_shared(struct weight_loader *l, const struct weight_name *names,
     if (!f && (names[0].flags & WEIGHT_OPTIONAL)) return 0;
     if (!f) return fail(err, HEARTH_E_FORMAT, "the model lacks tensor %s", text);
     for (int i = 0; i < n; i++) rows += dim_of(l->arch, weight_table[names[i].id].rows);
-    const bool in_major = !l->gguf && (names[0].flags & WEIGHT_IN_MAJOR) && columns > 1;
+    const bool in_major = is_in_major(l, names[0].flags) && columns > 1;
     struct part p = { .groups = (names[0].flags & WEIGHT_GROUPED) && l->arch->fused_groups ? l->arch->fused_groups : 1 };
     p.block = rows / p.groups;
     int status = check_matrix(f, in_major ? columns : rows, in_major ? rows : columns, weight_dims[weight_table[names[0].id].rows].name, err);

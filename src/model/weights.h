@@ -56,6 +56,8 @@ struct weight_name {
 #define WEIGHT_UNLESS   4096u /* `when` says that the weight does not exist */
 
 #define WEIGHT_MXFP4    32768u /* Hugging Face file: NAME_blocks and NAME_scales instead of NAME, when those are there */
+#define WEIGHT_LOW_RANK 65536u /* stored [in, out] when arch.in_major, in any container */
+#define WEIGHT_NOT_FIRST 131072u /* the first layer has none */
 
 /* Backend memory of a tensor that could not stay as the file has it. */
 struct owned {

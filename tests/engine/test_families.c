@@ -68,6 +68,16 @@ static void ggufs_are_exact(void **state)
     }
 }
 
+/* The names of RWKV's training code, and the layout of rwkv.cpp, whose containers state no numbers at all. */
+static void native_names_are_exact(void **state)
+{
+    (void)state;
+    static const char *const files[] = { "rwkv4/native.gguf", "rwkv4/cpp.gguf", "rwkv5/native.gguf", "rwkv5-cpp/cpp.gguf", "rwkv5.0/native.gguf",
+                                         "rwkv5.1/native.gguf", "rwkv5.1-cpp/cpp.gguf", "rwkv6/native.gguf", "rwkv6/cpp.gguf",
+                                         "rwkv7-native/native.gguf", "rwkv7-native/cpp.gguf", "rwkv7-native/model.gguf" };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) assert_false(verify_differs(golden_file(files[i], ""), 1e-5));
+}
+
 /* ---- drivers against reference ops */
 
 static float *all_logits(const char *path, const struct cpu_options *cpu, int32_t chunk, const int32_t *ids, int32_t n, int64_t *count)
@@ -211,7 +221,7 @@ static void quantised_models(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(folders_are_exact), cmocka_unit_test(ggufs_are_exact), cmocka_unit_test(drivers_match_reference_ops),
+        cmocka_unit_test(folders_are_exact), cmocka_unit_test(ggufs_are_exact), cmocka_unit_test(native_names_are_exact), cmocka_unit_test(drivers_match_reference_ops),
         cmocka_unit_test(same_bits_for_threads_and_chunks), cmocka_unit_test(quantised_models),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

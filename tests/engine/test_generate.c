@@ -51,6 +51,7 @@ static const char *const families[] = {
     "text/llama-dynamic",
     "text/llama2-gqa",
     "text/mamba",
+    "text/mamba2",
     "text/mistral-swa",
     "text/mixtral",
     "text/olmo",
@@ -62,6 +63,9 @@ static const char *const families[] = {
     "text/qwen2_moe-sparse",
     "text/qwen3",
     "text/rwkv4",
+    "text/rwkv5",
+    "text/rwkv6",
+    "text/rwkv7",
     "text/stablelm",
     "text/t5",
 };

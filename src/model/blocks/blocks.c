@@ -6,6 +6,10 @@ const struct mixer_info mixer_table[MIXER_COUNT] = {
     [MIXER_LATENT]    = { "latent attention", latent_mixer, NULL },
     [MIXER_MAMBA]     = { "mamba", mamba_mixer, mamba_state_width },
     [MIXER_RWKV4]     = { "rwkv4", rwkv4_mixer, rwkv4_state_width },
+    [MIXER_RWKV5]     = { "rwkv5", rwkv5_mixer, wkv_state_width },
+    [MIXER_RWKV6]     = { "rwkv6", rwkv6_mixer, wkv_state_width },
+    [MIXER_RWKV7]     = { "rwkv7", rwkv7_mixer, wkv_state_width },
+    [MIXER_MAMBA2]    = { "mamba2", mamba2_mixer, mamba2_state_width },
 };
 
 const struct ffn_info ffn_table[FFN_COUNT] = {

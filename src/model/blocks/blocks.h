@@ -33,8 +33,8 @@ struct tensor *attention_cross(struct tape *t, const struct model *m, const stru
 void attention_buckets(const struct arch *a, const float *table, bool bidirectional, float *out);
 
 /* latent_block.c, mamba_block.c */
-mixer_fn latent_mixer, mamba_mixer;
-int64_t  mamba_state_width(const struct arch *a);
+mixer_fn latent_mixer, mamba_mixer, mamba2_mixer;
+int64_t  mamba_state_width(const struct arch *a), mamba2_state_width(const struct arch *a);
 
 /* ffn_block.c */
 ffn_fn ffn_dense, ffn_gated, ffn_experts;
@@ -43,5 +43,9 @@ ffn_fn ffn_dense, ffn_gated, ffn_experts;
 mixer_fn rwkv4_mixer;
 ffn_fn   rwkv_channel_mix;
 int64_t  rwkv4_state_width(const struct arch *a);
+
+/* wkv_block.c: RWKV-5 to 7 */
+mixer_fn rwkv5_mixer, rwkv6_mixer, rwkv7_mixer;
+int64_t  wkv_state_width(const struct arch *a);
 
 #endif

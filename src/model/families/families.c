@@ -32,8 +32,11 @@ int family_find(const struct family **out, const struct container *c, struct hea
     const struct kv *arch = container_kv(c, "general.architecture"), *type = container_kv(c, "model_type"), *name = arch ? arch : type;
     if (!name || name->type != KV_STRING)
         return fail(err, HEARTH_E_FORMAT, "%s says neither model_type nor general.architecture: it is weights without a description", c->path);
+    bool known = false;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         if (!contains(arch ? table[i]->gguf_archs : table[i]->hf_types, name->s)) continue;
+        known = true;
+        if (table[i]->claims && !table[i]->claims(c)) continue;
         const struct kv *head = container_kv(c, "architectures");
         struct kv_iter it;
         struct kv first;
@@ -44,6 +47,7 @@ int family_find(const struct family **out, const struct container *c, struct hea
             return fail(err, HEARTH_E_UNSUPPORTED, "the model is a %.*s; of this family only %s is supported", STR_ARG(first.s), table[i]->heads[0]);
         return 0;
     }
+    if (known) return fail(err, HEARTH_E_UNSUPPORTED, "the tensors of %s are of no version of %.*s that is supported", c->path, STR_ARG(name->s));
     struct buf b;
     buf_init(&b, 4096);
     list_supported(arch != NULL, &b);
