@@ -113,6 +113,7 @@ struct arch {
     float              attn_softcap, head_softcap; /* cap * tanh(x / cap) of scores and of logits; 0: none */
     bool               attn_sinks;               /* a logit for each head that takes part in the softmax and has no value */
     float              head_scale;               /* of the last state before the head; 0: 1 */
+    float              final_eps;                /* of the norm before the head; 0: norm_eps */
     int32_t            rescale_every;            /* RWKV: states are halved after every so many layers; 0: never */
     bool               rescaled;                 /* the file's weights are already divided accordingly */
     bool               embed_norm_inside;        /* the reference counts the norm of embeddings to the first layer */

@@ -61,7 +61,8 @@ static struct tensor *decoder_layer(struct tape *t, const struct model *m, const
 static struct tensor *head(struct tape *t, const struct model *m, struct tensor *x)
 {
     const struct arch *a = &m->arch;
-    if (m->w.norm || a->norm_bare) x = block_norm(t, a, x, m->w.norm, m->w.norm_bias);
+    if (m->w.norm && a->final_eps != 0.0f) x = op_layer_norm(t, x, m->w.norm, m->w.norm_bias, a->final_eps);
+    else if (m->w.norm || a->norm_bare) x = block_norm(t, a, x, m->w.norm, m->w.norm_bias);
     if (m->w.project_out) x = op_linear(t, m->w.project_out, x, NULL);
     x = tape_name(x, "hidden", a->n_layer);
     if (a->head_scale != 0.0f) x = op_scale(t, x, a->head_scale);

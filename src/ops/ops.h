@@ -122,23 +122,25 @@ struct attention {
 void           op_cache_store_(struct tape *t, int group, int group_layer, struct tensor *k, struct tensor *v);
 struct tensor *op_attention_(struct tape *t, const struct attention *a);
 
+/* How files store what a state is multiplied by in each step: exp(-exp(x)), exp(x), or x itself. */
+enum decay { DECAY_LOG_LOG, DECAY_LOG, DECAY_PLAIN };
+
 /* recurrent.c; state groups keep f32 per slot: `at` = first float of the op's part in the layer's state.
  * token_shift: the previous row of the same sequence, the stored one for its first row -> [n, width]; stores the last row.
  * conv_state: causal convolution along each channel (Mamba): w f32 [width, kernel], bias f32 [width] or NULL; the state holds
  *       the last kernel - 1 rows -> [n, width].
- * ssm_scan: selective state space (Gu & Dao 2023), x and dt [n, width], b and c [n, n_state] views, a_log f32 [width, n_state],
- *       d f32 [width]; state h [width, n_state]: h = exp(-exp(a_log) dt) h + dt b x; y = c h + d x -> [n, width].
+ * ssm_scan: selective state space (Gu & Dao 2023), x and dt [n, width], b and c [n, n_state] views, a_log f32 [width, n_state]
+ *       (or with DECAY_LOG -exp of it), d f32 [width]; state h [width, n_state]: h = exp(-exp(a_log) dt) h + dt b x; y = c h + d x -> [n, width].
  * wkv4: RWKV-4's attention-free mixing (Peng et al. 2023), key and value [n, width], decay (DECAY_LOG_LOG or DECAY_LOG) and
  *       first f32 [width]; state: numerator, denominator, exponent, each [width] -> [n, width]. */
 struct tensor *op_token_shift_(struct tape *t, struct tensor *x, int group, int group_layer, int at);
 struct tensor *op_conv_state_(struct tape *t, struct tensor *x, struct tensor *w, struct tensor *bias, int group, int group_layer, int at);
 struct scan {
     struct tensor *x, *dt, *b, *c, *a_log, *d;
+    enum decay     form; /* DECAY_LOG_LOG or DECAY_LOG */
     int            group, group_layer, at;
 };
 struct tensor *op_ssm_scan_(struct tape *t, const struct scan *s);
-/* How files store what a state is multiplied by in each step: exp(-exp(x)), exp(x), or x itself. */
-enum decay { DECAY_LOG_LOG, DECAY_LOG, DECAY_PLAIN };
 struct tensor *op_wkv4_(struct tape *t, struct tensor *key, struct tensor *value, struct tensor *decay, struct tensor *first,
                         enum decay form, int group, int group_layer, int at);
 

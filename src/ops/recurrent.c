@@ -101,17 +101,17 @@ struct tensor *op_ssm_scan_(struct tape *t, const struct scan *a)
     r->in[3] = a->c;
     r->in[4] = a->a_log;
     r->in[5] = a->d;
-    memcpy(r->p.i, (int32_t[]){ a->group, a->group_layer, a->at }, 3 * sizeof(int32_t));
+    memcpy(r->p.i, (int32_t[]){ a->group, a->group_layer, a->at, (int32_t)a->form }, 4 * sizeof(int32_t));
     return op_end(t, r);
 }
 
 int64_t ssm_scan_units(const struct op_record *r, const struct ragged *g) { return g->n_seq * channel_blocks(r); }
 
-static float scan_channel(float *restrict h, const float *a_log, float x, float dt, const float *b, const float *c, int64_t n)
+static float scan_channel(float *restrict h, const float *a, bool a_is_log, float x, float dt, const float *b, const float *c, int64_t n)
 {
     float y = 0.0f;
     for (int64_t k = 0; k < n; k++) {
-        h[k] = vexpf(-vexpf(a_log[k]) * dt) * h[k] + dt * b[k] * x;
+        h[k] = vexpf((a_is_log ? -vexpf(a[k]) : a[k]) * dt) * h[k] + dt * b[k] * x;
         y += h[k] * c[k];
     }
     return y;
@@ -128,7 +128,7 @@ void ssm_scan_run(const struct op_record *r, const struct ragged *g, int64_t beg
         for (int64_t j = s->first; j < s->first + s->rows; j++)
             for (int64_t c = first; c < last; c++) {
                 const float x = ROW(r->in[0], j)[c];
-                ROW(r->out[0], j)[c] = scan_channel(state + c * n_state, ROW(r->in[4], c), x, ROW(r->in[1], j)[c], ROW(r->in[2], j), ROW(r->in[3], j), n_state) + d[c] * x;
+                ROW(r->out[0], j)[c] = scan_channel(state + c * n_state, ROW(r->in[4], c), r->p.i[3] != DECAY_LOG, x, ROW(r->in[1], j)[c], ROW(r->in[2], j), ROW(r->in[3], j), n_state) + d[c] * x;
             }
     }
 }

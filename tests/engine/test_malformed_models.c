@@ -37,7 +37,7 @@ static const char *put(const char *name, const void *p, size_t n)
 static void spoiled_ggufs(void **state)
 {
     (void)state;
-    static const char *const names[] = { "text/llama3", "text/mixtral", "text/gpt2", "text/t5", "text/llama-yarn" };
+    static const char *const names[] = { "text/llama3", "text/mixtral", "text/gpt2", "text/t5", "text/llama-yarn", "text/rwkv6", "text/rwkv7-native", "text/mamba2-tied" };
     struct rng rng;
     rng_seed(&rng, 7);
     for (size_t f = 0; f < sizeof names / sizeof *names; f++) {
@@ -65,7 +65,7 @@ static const char *const numbers[] = { "0", "-1", "1", "3", "1000", "2147483648"
 static void spoiled_configs(void **state)
 {
     (void)state;
-    static const char *const names[] = { "llama-yarn", "llama3", "llama-dynamic", "mixtral", "mistral-swa", "gpt2", "rwkv4", "flan-t5" };
+    static const char *const names[] = { "llama-yarn", "llama3", "llama-dynamic", "mixtral", "mistral-swa", "gpt2", "rwkv4", "rwkv6", "rwkv7", "mamba2", "flan-t5" };
     const char *folder = strdup(test_scratch("configs"));
     mkdir(folder, 0700);
     for (size_t f = 0; f < sizeof names / sizeof *names; f++) {

@@ -5,12 +5,12 @@
 
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
-    { "hidden_size", NULL, CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_REQUIRED },
-    { "num_hidden_layers", NULL, CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_REQUIRED },
-    { "intermediate_size", NULL, CONFIG_INT, AT(rnn_width), 1, 1 << 20, 0 },
-    { "state_size", NULL, CONFIG_INT, AT(n_state), 1, 4096, 0 },
-    { "conv_kernel", NULL, CONFIG_INT, AT(conv_kernel), 1, 64, 0 },
-    { "layer_norm_epsilon", NULL, CONFIG_FLOAT, AT(norm_eps), 0, 1, 0 },
+    { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_REQUIRED },
+    { "num_hidden_layers", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_REQUIRED },
+    { "intermediate_size", "ssm.inner_size", CONFIG_INT, AT(rnn_width), 1, 1 << 20, CONFIG_GGUF_REQUIRED },
+    { "state_size", "ssm.state_size", CONFIG_INT, AT(n_state), 1, 4096, CONFIG_GGUF_REQUIRED },
+    { "conv_kernel", "ssm.conv_kernel", CONFIG_INT, AT(conv_kernel), 1, 64, CONFIG_GGUF_REQUIRED },
+    { "layer_norm_epsilon", "attention.layer_norm_rms_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
     { "hidden_act", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
     { "use_bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 },
     { "use_conv_bias", NULL, CONFIG_BOOL, AT(out_bias), 0, 0, 0 },
@@ -18,25 +18,31 @@ static const struct config_key keys[] = {
     { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
 };
 
+/* Falcon Mamba, which normalises dt, b and c. */
+static const struct config_guard guards[] = {
+    { NULL, "ssm.dt_b_c_rms", "false" },
+    { NULL, NULL, NULL },
+};
+
 static const struct weight_name model_weights[] = {
-    { W_embed, "backbone.embeddings.weight|backbone.embedding.weight", NULL, 0 },
-    { W_norm, "backbone.norm_f.weight", NULL, 0 },
-    { W_head, "lm_head.weight", NULL, WEIGHT_OPTIONAL },
+    { W_embed, "backbone.embeddings.weight|backbone.embedding.weight", "token_embd.weight", 0 },
+    { W_norm, "backbone.norm_f.weight", "output_norm.weight", 0 },
+    { W_head, "lm_head.weight", "output.weight", WEIGHT_OPTIONAL },
 };
 
 #define MIXER "backbone.layers.%d.mixer."
 static const struct weight_name layer_weights[] = {
-    { W_mixer_norm, "backbone.layers.%d.norm.weight", NULL, 0 },
-    { W_mamba_in, MIXER "in_proj.weight", NULL, 0 },
+    { W_mixer_norm, "backbone.layers.%d.norm.weight", "blk.%d.attn_norm.weight", 0 },
+    { W_mamba_in, MIXER "in_proj.weight", "blk.%d.ssm_in.weight", 0 },
     { W_mamba_in_bias, MIXER "in_proj.bias", NULL, 0, AT(qkv_bias) },
-    { W_mamba_conv, MIXER "conv1d.weight", NULL, 0 },
-    { W_mamba_conv_bias, MIXER "conv1d.bias", NULL, 0, AT(out_bias) },
-    { W_mamba_x, MIXER "x_proj.weight", NULL, 0 },
-    { W_mamba_dt, MIXER "dt_proj.weight", NULL, 0 },
-    { W_mamba_dt_bias, MIXER "dt_proj.bias", NULL, 0 },
-    { W_mamba_a_log, MIXER "A_log", NULL, 0 },
-    { W_mamba_d, MIXER "D", NULL, 0 },
-    { W_mamba_out, MIXER "out_proj.weight", NULL, 0 },
+    { W_mamba_conv, MIXER "conv1d.weight", "blk.%d.ssm_conv1d.weight", 0 },
+    { W_mamba_conv_bias, MIXER "conv1d.bias", "blk.%d.ssm_conv1d.bias", 0, AT(out_bias) },
+    { W_mamba_x, MIXER "x_proj.weight", "blk.%d.ssm_x.weight", 0 },
+    { W_mamba_dt, MIXER "dt_proj.weight", "blk.%d.ssm_dt.weight", 0 },
+    { W_mamba_dt_bias, MIXER "dt_proj.bias", "blk.%d.ssm_dt.bias", 0 },
+    { W_mamba_a_log, MIXER "A_log", "blk.%d.ssm_a", 0 },
+    { W_mamba_d, MIXER "D", "blk.%d.ssm_d", 0 },
+    { W_mamba_out, MIXER "out_proj.weight", "blk.%d.ssm_out.weight", 0 },
     { W_mamba_out_bias, MIXER "out_proj.bias", NULL, 0, AT(qkv_bias) },
 };
 
@@ -47,17 +53,20 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
     int status = config_number(c, "expand", NULL, 2, &expand, err);
     if (!status && kv && kv->type == KV_STRING && str_is(kv->s, "auto")) rank = (a->width + 15) / 16;
     else if (!status) status = config_number(c, "time_step_rank", NULL, (a->width + 15) / 16, &rank, err);
+    if (!status && c->gguf) status = config_number(c, NULL, "ssm.time_step_rank", rank, &rank, err);
     if (status) return status;
     if (!a->rnn_width && expand >= 1 && expand <= 64) a->rnn_width = (int32_t)(expand * a->width);
     if (!a->rnn_width || !(rank >= 1 && rank <= 1 << 16)) return fail(err, HEARTH_E_FORMAT, "expand %g or time_step_rank %g makes no sense", expand, rank);
     a->dt_rank = (int32_t)rank;
+    if (c->gguf) a->decay = DECAY_LOG; /* -exp(A_log) */
     return 0;
 }
 
 const struct family family_mamba = {
     .name = "mamba", .models = "Mamba 130M to 2.8B",
-    .hf_types = (const char *const[]){ "mamba", NULL }, .heads = (const char *const[]){ "MambaForCausalLM", NULL },
+    .hf_types = (const char *const[]){ "mamba", NULL }, .gguf_archs = (const char *const[]){ "mamba", NULL },
+    .heads = (const char *const[]){ "MambaForCausalLM", NULL },
     .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_MAMBA, .ffn = FFN_NONE, .act = ACT_SILU, .norm = NORM_RMS, .norm_eps = 1e-5f, .n_state = 16,
                  .conv_kernel = 4, .out_bias = true, .tied = true, .hidden_skip = 1, .bos = 0, .eos = 0, .start = -1, .pad = 0 },
-    .keys = keys, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .finish = finish,
+    .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .finish = finish,
 };

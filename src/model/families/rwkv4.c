@@ -50,6 +50,7 @@ static bool claims(const struct container *c) { return rwkv_claims(c, "blocks.0.
 
 static int finish(struct arch *a, const struct config *c, struct hearth_error *err)
 {
+    a->final_eps = 1e-5f; /* the reference builds this one norm without the configured number */
     if (c->gguf) a->rescale_every = 0; /* halving keeps float16 from overflowing; nothing here is float16 */
     if (rwkv_is_cpp(c)) a->decay = DECAY_LOG;
     if (c->gguf) return rwkv_sizes(a, c, NULL, err);

@@ -84,6 +84,7 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
     int status = config_number(c, "head_size_divisor", NULL, 8, &divisor, err);
     if (status) return status;
     if (!(divisor > 0 && divisor < 1e4)) return fail(err, HEARTH_E_FORMAT, "head_size_divisor %g makes no sense", divisor);
+    a->final_eps = 1e-5f; /* the reference builds this one norm without the configured number */
     a->head_eps = (float)(1e-5 * divisor * divisor);
     /* rwkv.cpp stores the numbers that the state is multiplied by, and normalises without the divisor; time_first is a logarithm,
      * its successor time_faaaa is none */

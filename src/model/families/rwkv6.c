@@ -80,6 +80,7 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
     if (!status) status = rwkv_sizes(a, c, FIRST("attention.time_faaaa", "time_mix_first.weight", "att.time_faaaa"), err);
     if (!status) status = rwkv_rank(a, c, FIRST("attention.time_maa_w1", "time_mix_w1.weight", "att.time_maa_w1"), 5, &a->mix_rank, err);
     if (!status) status = rwkv_rank(a, c, FIRST("attention.time_decay_w1", "time_mix_decay_w1.weight", "att.time_decay_w1"), 1, &a->decay_rank, err);
+    if (!c->gguf) a->final_eps = 1e-5f; /* the reference builds this one norm without the configured number */
     a->head_eps = (float)(1e-5 * divisor * divisor);
     return status;
 }
