@@ -17,6 +17,7 @@ enum norm_kind { NORM_RMS, NORM_LAYER };
 enum residual_kind {
     RESIDUAL_PRE,      /* x += mixer(norm(x)); x += ffn(norm(x)); a norm that is not there is left out */
     RESIDUAL_POST,     /* x = norm(x + mixer(x)); x = norm(x + ffn(x)) */
+    RESIDUAL_NORMED,   /* x = norm(x); x += mixer(x); x = norm(x); x += ffn(x) */
     RESIDUAL_PARALLEL, /* x += mixer(norm(x)) + ffn(norm(x)), with one norm or two */
 };
 
@@ -128,6 +129,7 @@ struct arch {
     bool               fused_qkv;                /* queries, keys and values are one tensor of this file */
     bool               rope_anew;                /* a text that outgrows its frequencies is computed again with the new ones; else keys stay */
     const uint8_t     *still_layers;             /* [layers] 1: heads of this layer do not turn; NULL: all do */
+    bool               two_norms;                /* mixer and feed-forward part have a norm each; else parallel branches share one */
 };
 
 static inline bool arch_has_experts(const struct arch *a, int layer)

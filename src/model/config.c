@@ -60,6 +60,17 @@ int config_bool(const struct config *c, const char *hf, const char *gguf, bool i
     return 0;
 }
 
+int64_t config_rows(const struct config *c, const char *hf, const char *gguf)
+{
+    char name[128];
+    for (const char *at = c->gguf ? gguf : hf; at && *at; at += strcspn(at, "|"), at += *at == '|') {
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(at, "|"), at);
+        const struct file_tensor *f = container_tensor(c->c, name);
+        if (f && f->rank == 2 && f->dim[0] <= INT32_MAX) return (int64_t)f->dim[0];
+    }
+    return 0;
+}
+
 /* ---- rows of keys */
 
 static int store_number(const struct config_key *key, const struct kv *kv, struct arch *a, struct hearth_error *err)

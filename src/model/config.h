@@ -38,6 +38,9 @@ const struct kv *config_find(const struct config *c, const char *hf, const char 
 int config_number(const struct config *c, const char *hf, const char *gguf, double initial, double *out, struct hearth_error *err);
 int config_bool(const struct config *c, const char *hf, const char *gguf, bool initial, bool *out, struct hearth_error *err);
 
+/* Rows of the first of these matrices that the file has, 0: none. For files whose keys say less than their tensors. */
+int64_t config_rows(const struct config *c, const char *hf, const char *gguf);
+
 int config_read(const struct config *c, const struct config_key *keys, struct arch *a, struct hearth_error *err); /* keys end with hf = gguf = NULL */
 int config_guards(const struct config *c, const struct config_guard *guards, struct hearth_error *err);
 int config_rope(const struct config *c, struct arch *a, struct hearth_error *err);   /* rotary scaling in every form files use */

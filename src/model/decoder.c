@@ -44,14 +44,17 @@ static struct tensor *decoder_layer(struct tape *t, const struct model *m, const
     const struct arch *a = &m->arch;
     const struct layer_weights *w = &l->w;
     if (a->residual == RESIDUAL_PARALLEL) return parallel_layer(t, m, l, s, x);
-    struct tensor *y = mixer_table[l->mixer].record(t, m, l, s, norm_before(t, a, x, w->mixer_norm, w->mixer_norm_bias));
+    struct tensor *h = norm_before(t, a, x, w->mixer_norm, w->mixer_norm_bias), *y = mixer_table[l->mixer].record(t, m, l, s, h);
+    if (a->residual == RESIDUAL_NORMED) x = h;
     x = add_branch(t, m, l, x, y, w->mixer_post_norm, w->mixer_norm, w->mixer_norm_bias);
     if (l->cross_layer >= 0) {
         y = attention_cross(t, m, l, norm_before(t, a, x, w->cross_norm, w->cross_norm_bias));
         x = add_branch(t, m, l, x, y, NULL, w->cross_norm, w->cross_norm_bias);
     }
     if (l->ffn != FFN_NONE) {
-        y = ffn_table[l->ffn].record(t, m, l, norm_before(t, a, x, w->ffn_norm, w->ffn_norm_bias));
+        h = norm_before(t, a, x, w->ffn_norm, w->ffn_norm_bias);
+        y = ffn_table[l->ffn].record(t, m, l, h);
+        if (a->residual == RESIDUAL_NORMED) x = h;
         x = add_branch(t, m, l, x, y, w->ffn_post_norm, w->ffn_norm, w->ffn_norm_bias);
     }
     return l->halve ? op_scale(t, x, 0.5f) : x;
@@ -62,7 +65,7 @@ static struct tensor *head(struct tape *t, const struct model *m, struct tensor 
 {
     const struct arch *a = &m->arch;
     if (m->w.norm && a->final_eps != 0.0f) x = op_layer_norm(t, x, m->w.norm, m->w.norm_bias, a->final_eps);
-    else if (m->w.norm || a->norm_bare) x = block_norm(t, a, x, m->w.norm, m->w.norm_bias);
+    else if (m->w.norm || (a->norm_bare && a->residual != RESIDUAL_POST)) x = block_norm(t, a, x, m->w.norm, m->w.norm_bias);
     if (m->w.project_out) x = op_linear(t, m->w.project_out, x, NULL);
     x = tape_name(x, "hidden", a->n_layer);
     if (a->head_scale != 0.0f) x = op_scale(t, x, a->head_scale);

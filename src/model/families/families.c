@@ -27,26 +27,38 @@ static void list_supported(bool gguf, struct buf *b)
             buf_printf(b, "%s%s", b->n ? ", " : "", *n);
 }
 
+/* architectures[0] of a Hugging Face file. */
+static bool first_architecture(const struct container *c, struct str *name)
+{
+    const struct kv *list = container_kv(c, "architectures");
+    struct kv_iter it;
+    struct kv first;
+    if (!list || list->type != KV_ARRAY || container_kv(c, "general.architecture")) return false;
+    kv_iterate(&it, c, list);
+    if (!kv_next(&it, &first) || first.type != KV_STRING) return false;
+    *name = first.s;
+    return true;
+}
+
 int family_find(const struct family **out, const struct container *c, struct hearth_error *err)
 {
     const struct kv *arch = container_kv(c, "general.architecture"), *type = container_kv(c, "model_type"), *name = arch ? arch : type;
     if (!name || name->type != KV_STRING)
         return fail(err, HEARTH_E_FORMAT, "%s says neither model_type nor general.architecture: it is weights without a description", c->path);
+    const struct family *other = NULL;
+    struct str head = { 0 };
     bool known = false;
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+    const bool has_head = first_architecture(c, &head);
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) { /* rows may share a type and differ in their heads or tensors */
         if (!contains(arch ? table[i]->gguf_archs : table[i]->hf_types, name->s)) continue;
         known = true;
         if (table[i]->claims && !table[i]->claims(c)) continue;
-        const struct kv *head = container_kv(c, "architectures");
-        struct kv_iter it;
-        struct kv first;
         *out = table[i];
-        if (arch || !head || head->type != KV_ARRAY) return 0;
-        kv_iterate(&it, c, head);
-        if (kv_next(&it, &first) && first.type == KV_STRING && !contains(table[i]->heads, first.s))
-            return fail(err, HEARTH_E_UNSUPPORTED, "the model is a %.*s; of this family only %s is supported", STR_ARG(first.s), table[i]->heads[0]);
-        return 0;
+        if (!has_head || contains(table[i]->heads, head)) return 0;
+        other = table[i];
     }
+    if (other)
+        return fail(err, HEARTH_E_UNSUPPORTED, "the model is a %.*s; of this family only %s is supported", STR_ARG(head), other->heads[0]);
     if (known) return fail(err, HEARTH_E_UNSUPPORTED, "the tensors of %s are of no version of %.*s that is supported", c->path, STR_ARG(name->s));
     struct buf b;
     buf_init(&b, 4096);
