@@ -45,6 +45,7 @@ static const char *const families[] = {
     "text/gemma2",
     "text/gemma3",
     "text/gpt2",
+    "text/gpt_neo",
     "text/gpt_oss",
     "text/granite",
     "text/granitemoe",
