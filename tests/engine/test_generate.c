@@ -38,6 +38,7 @@ static void run(hearth_session *s, hearth_request *r, size_t n)
 }
 
 static const char *const families[] = {
+    "text/codegen",
     "text/cohere",
     "text/cohere2",
     "text/deepseek_v3",
@@ -47,6 +48,7 @@ static const char *const families[] = {
     "text/gpt2",
     "text/gpt_neo",
     "text/gpt_oss",
+    "text/gptj",
     "text/granite",
     "text/granitemoe",
     "text/llama-dynamic",
