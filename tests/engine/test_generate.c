@@ -47,6 +47,8 @@ static const char *const families[] = {
     "text/gemma3",
     "text/gpt2",
     "text/gpt_neo",
+    "text/gpt_neox",
+    "text/gpt_neox-redpajama",
     "text/gpt_oss",
     "text/gptj",
     "text/granite",

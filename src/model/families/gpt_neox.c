@@ -1,0 +1,90 @@
+/* GPT-NeoX: fused products with queries, keys and values of each head together, rotary in part of each head, attention and
+ * feed-forward part side by side behind a norm each, or one after the other. Black et al. 2022. */
+#include "model/family.h"
+
+#define AT(field) offsetof(struct arch, field)
+
+static const struct config_key keys[] = {
+    { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
+    { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_GGUF_REQUIRED },
+    { "num_hidden_layers", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_GGUF_REQUIRED },
+    { "num_attention_heads", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_GGUF_REQUIRED },
+    { "intermediate_size", "feed_forward_length", CONFIG_INT, AT(ff_width), 1, 1 << 22, CONFIG_GGUF_REQUIRED },
+    { "max_position_embeddings", "context_length", CONFIG_INT, AT(context), 1, 1 << 28, CONFIG_GGUF_REQUIRED },
+    { "layer_norm_eps", "attention.layer_norm_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
+    { "hidden_act", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
+    { "attention_bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 },
+    { "attention_bias", NULL, CONFIG_BOOL, AT(out_bias), 0, 0, 0 },
+    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
+    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+};
+
+static const struct config_guard guards[] = {
+    { "quantization_config.quant_method", NULL, NULL },
+    { NULL, "attention.clamp_kqv", NULL },
+    { NULL, "rope.scale_linear", "1" },
+    { NULL, "rope.scaling.attn_factor", "1" },
+    { NULL, NULL, NULL },
+};
+
+static const struct weight_name model_weights[] = {
+    { W_embed, "gpt_neox.embed_in.weight", "token_embd.weight", 0 },
+    { W_norm, "gpt_neox.final_layer_norm.weight", "output_norm.weight", 0 },
+    { W_norm_bias, "gpt_neox.final_layer_norm.bias", "output_norm.bias", 0 },
+    { W_head, "embed_out.weight|lm_head.weight", "output.weight", WEIGHT_OPTIONAL },
+    { W_rope_divisors, NULL, "rope_freqs.weight", WEIGHT_OPTIONAL },
+};
+
+#define L "gpt_neox.layers.%d."
+static const struct weight_name layer_weights[] = {
+    { W_mixer_norm, L "input_layernorm.weight", "blk.%d.attn_norm.weight", 0 },
+    { W_mixer_norm_bias, L "input_layernorm.bias", "blk.%d.attn_norm.bias", 0 },
+    { W_attn_q, L "attention.query_key_value.weight", "blk.%d.attn_qkv.weight", WEIGHT_GROUPED },
+    { W_attn_k, L "attention.query_key_value.weight", "blk.%d.attn_qkv.weight", WEIGHT_GROUPED },
+    { W_attn_v, L "attention.query_key_value.weight", "blk.%d.attn_qkv.weight", WEIGHT_GROUPED },
+    { W_attn_q_bias, L "attention.query_key_value.bias", "blk.%d.attn_qkv.bias", WEIGHT_GROUPED, AT(qkv_bias) },
+    { W_attn_k_bias, L "attention.query_key_value.bias", "blk.%d.attn_qkv.bias", WEIGHT_GROUPED, AT(qkv_bias) },
+    { W_attn_v_bias, L "attention.query_key_value.bias", "blk.%d.attn_qkv.bias", WEIGHT_GROUPED, AT(qkv_bias) },
+    { W_attn_out, L "attention.dense.weight", "blk.%d.attn_output.weight", 0 },
+    { W_attn_out_bias, L "attention.dense.bias", "blk.%d.attn_output.bias", 0, AT(out_bias) },
+    { W_ffn_norm, L "post_attention_layernorm.weight", "blk.%d.ffn_norm.weight", 0 },
+    { W_ffn_norm_bias, L "post_attention_layernorm.bias", "blk.%d.ffn_norm.bias", 0 },
+    { W_ffn_up, L "mlp.dense_h_to_4h.weight", "blk.%d.ffn_up.weight", 0 },
+    { W_ffn_up_bias, L "mlp.dense_h_to_4h.bias", "blk.%d.ffn_up.bias", 0 },
+    { W_ffn_down, L "mlp.dense_4h_to_h.weight", "blk.%d.ffn_down.weight", 0 },
+    { W_ffn_down_bias, L "mlp.dense_4h_to_h.bias", "blk.%d.ffn_down.bias", 0 },
+};
+#undef L
+
+/* GGUF files keep queries, keys and values apart; their tensors tell ties and biases. They state no rotary base but 10000. */
+static int finish(struct arch *a, const struct config *c, struct hearth_error *err)
+{
+    bool parallel;
+    int status = config_bool(c, "use_parallel_residual", "use_parallel_residual", true, &parallel, err);
+    if (!status) status = config_number(c, "rotary_emb_base", NULL, a->rope.theta, &a->rope.theta, err);
+    if (status) return status;
+    if (a->width % a->n_head) return fail(err, HEARTH_E_FORMAT, "width %d is not a multiple of %d heads", a->width, a->n_head);
+    a->residual = parallel ? RESIDUAL_PARALLEL : RESIDUAL_PRE;
+    a->n_kv = a->n_head;
+    a->key_width = a->value_width = a->width / a->n_head;
+    a->fused_groups = c->gguf ? 1 : a->n_head;
+    if (c->gguf) {
+        a->tied = true;
+        a->qkv_bias = container_tensor(c->c, "blk.0.attn_qkv.bias") != NULL;
+        a->out_bias = container_tensor(c->c, "blk.0.attn_output.bias") != NULL;
+    }
+    status = config_partial_rotary(c, a, "rotary_pct", 0.25, err);
+    return status ? status : config_rope(c, a, err);
+}
+
+const struct family family_gpt_neox = {
+    .name = "gpt_neox", .models = "GPT-NeoX 20B, Pythia, Dolly v2, RedPajama-INCITE, StableLM-Alpha, Open Assistant Pythia, h2oGPT, "
+                                  "Pygmalion 1.4B, Metharme 1.3B, GPT-NeoXT-Chat, Polyglot-Ko",
+    .hf_types = (const char *const[]){ "gpt_neox", NULL }, .gguf_archs = (const char *const[]){ "gptneox", NULL },
+    .heads = (const char *const[]){ "GPTNeoXForCausalLM", NULL },
+    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_GELU, .norm = NORM_LAYER, .norm_eps = 1e-5f,
+                 .position = POSITION_ROTARY, .rope.theta = 10000, .context = 2048, .width = 6144, .n_layer = 44, .n_head = 64,
+                 .ff_width = 24576, .qkv_bias = true, .out_bias = true, .bos = 0, .eos = 2, .start = -1, .pad = -1 },
+    .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),
+    .harmless = (const char *const[]){ ".attention.bias", ".attention.masked_bias", "rotary_emb.inv_freq", NULL }, .finish = finish,
+};
