@@ -61,6 +61,7 @@ static const char *const families[] = {
     "text/mixtral",
     "text/olmo",
     "text/olmo2",
+    "text/persimmon",
     "text/phi",
     "text/phi3",
     "text/phi3-longrope",

@@ -1,0 +1,85 @@
+/* Persimmon: GPT-NeoX's fused product and partial rotary, with queries and keys normalised head by head, and squared ReLU.
+ * Adept 2023. */
+#include "model/family.h"
+
+#define AT(field) offsetof(struct arch, field)
+
+static const struct config_key keys[] = {
+    { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
+    { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_GGUF_REQUIRED },
+    { "num_hidden_layers", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_GGUF_REQUIRED },
+    { "num_attention_heads", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_GGUF_REQUIRED },
+    { "intermediate_size", "feed_forward_length", CONFIG_INT, AT(ff_width), 1, 1 << 22, CONFIG_GGUF_REQUIRED },
+    { "max_position_embeddings", "context_length", CONFIG_INT, AT(context), 1, 1 << 28, CONFIG_GGUF_REQUIRED },
+    { "layer_norm_eps", "attention.layer_norm_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
+    { "hidden_act", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
+    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
+    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+};
+
+static const struct config_guard guards[] = {
+    { "quantization_config.quant_method", NULL, NULL },
+    { NULL, "attention.clamp_kqv", NULL },
+    { NULL, NULL, NULL },
+};
+
+static const struct weight_name model_weights[] = {
+    { W_embed, "model.embed_tokens.weight", "token_embd.weight", 0 },
+    { W_norm, "model.final_layernorm.weight", "output_norm.weight", 0 },
+    { W_norm_bias, "model.final_layernorm.bias", "output_norm.bias", 0 },
+    { W_head, "lm_head.weight", "output.weight", WEIGHT_OPTIONAL },
+};
+
+#define L "model.layers.%d."
+static const struct weight_name layer_weights[] = {
+    { W_mixer_norm, L "input_layernorm.weight", "blk.%d.attn_norm.weight", 0 },
+    { W_mixer_norm_bias, L "input_layernorm.bias", "blk.%d.attn_norm.bias", 0 },
+    { W_attn_q, L "self_attn.query_key_value.weight", "blk.%d.attn_qkv.weight", WEIGHT_GROUPED },
+    { W_attn_k, L "self_attn.query_key_value.weight", "blk.%d.attn_qkv.weight", WEIGHT_GROUPED },
+    { W_attn_v, L "self_attn.query_key_value.weight", "blk.%d.attn_qkv.weight", WEIGHT_GROUPED },
+    { W_attn_q_bias, L "self_attn.query_key_value.bias", "blk.%d.attn_qkv.bias", WEIGHT_GROUPED },
+    { W_attn_k_bias, L "self_attn.query_key_value.bias", "blk.%d.attn_qkv.bias", WEIGHT_GROUPED },
+    { W_attn_v_bias, L "self_attn.query_key_value.bias", "blk.%d.attn_qkv.bias", WEIGHT_GROUPED },
+    { W_attn_q_norm, L "self_attn.q_layernorm.weight", "blk.%d.attn_q_norm.weight", WEIGHT_QK_NORM },
+    { W_attn_q_norm_bias, L "self_attn.q_layernorm.bias", "blk.%d.attn_q_norm.bias", WEIGHT_QK_NORM },
+    { W_attn_k_norm, L "self_attn.k_layernorm.weight", "blk.%d.attn_k_norm.weight", WEIGHT_QK_NORM },
+    { W_attn_k_norm_bias, L "self_attn.k_layernorm.bias", "blk.%d.attn_k_norm.bias", WEIGHT_QK_NORM },
+    { W_attn_out, L "self_attn.dense.weight", "blk.%d.attn_output.weight", 0 },
+    { W_attn_out_bias, L "self_attn.dense.bias", "blk.%d.attn_output.bias", 0 },
+    { W_ffn_norm, L "post_attention_layernorm.weight", "blk.%d.ffn_norm.weight", 0 },
+    { W_ffn_norm_bias, L "post_attention_layernorm.bias", "blk.%d.ffn_norm.bias", 0 },
+    { W_ffn_up, L "mlp.dense_h_to_4h.weight", "blk.%d.ffn_up.weight", 0 },
+    { W_ffn_up_bias, L "mlp.dense_h_to_4h.bias", "blk.%d.ffn_up.bias", 0 },
+    { W_ffn_down, L "mlp.dense_4h_to_h.weight", "blk.%d.ffn_down.weight", 0 },
+    { W_ffn_down_bias, L "mlp.dense_4h_to_h.bias", "blk.%d.ffn_down.bias", 0 },
+};
+#undef L
+
+/* GGUF keeps the fused product as it is. */
+static int finish(struct arch *a, const struct config *c, struct hearth_error *err)
+{
+    bool qk_norm = true;
+    int status = config_bool(c, "qk_layernorm", NULL, true, &qk_norm, err);
+    if (status) return status;
+    if (a->width % a->n_head) return fail(err, HEARTH_E_FORMAT, "width %d is not a multiple of %d heads", a->width, a->n_head);
+    if (c->gguf) {
+        a->tied = true;
+        qk_norm = container_tensor(c->c, "blk.0.attn_q_norm.weight") != NULL;
+    }
+    a->qk_norm = qk_norm ? QK_NORM_HEAD : QK_NORM_NONE;
+    a->n_kv = a->fused_groups = a->n_head;
+    a->key_width = a->value_width = a->width / a->n_head;
+    status = config_partial_rotary(c, a, "partial_rotary_factor", 0.5, err);
+    return status ? status : config_rope(c, a, err);
+}
+
+const struct family family_persimmon = {
+    .name = "persimmon", .models = "Persimmon 8B base and chat",
+    .hf_types = (const char *const[]){ "persimmon", NULL }, .gguf_archs = (const char *const[]){ "persimmon", NULL },
+    .heads = (const char *const[]){ "PersimmonForCausalLM", NULL },
+    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_RELU2, .norm = NORM_LAYER, .norm_eps = 1e-5f,
+                 .position = POSITION_ROTARY, .rope.theta = 10000, .context = 16384, .width = 4096, .n_layer = 36, .n_head = 64,
+                 .ff_width = 16384, .bos = 1, .eos = 2, .start = -1, .pad = -1 },
+    .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),
+    .harmless = (const char *const[]){ "rotary_emb.inv_freq", NULL }, .finish = finish,
+};
