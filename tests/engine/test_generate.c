@@ -73,6 +73,7 @@ static const char *const families[] = {
     "text/rwkv6",
     "text/rwkv7",
     "text/stablelm",
+    "text/starcoder-mqa",
     "text/t5",
 };
 

@@ -1,0 +1,126 @@
+/* GPTBigCode: GPT-2 with plain matrices and one key/value head for all queries, or GPT-NeoX's product fused by head. SantaCoder's first
+ * files are of another class: a GPT-2 whose queries and keys/values are products of their own. Ben Allal, Li et al. 2023. */
+#include "model/family.h"
+
+#define AT(field) offsetof(struct arch, field)
+
+static const struct config_key keys[] = {
+    { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
+    { "n_embd|hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_GGUF_REQUIRED },
+    { "n_layer|num_hidden_layers", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_GGUF_REQUIRED },
+    { "n_head|num_attention_heads", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_GGUF_REQUIRED },
+    { NULL, "attention.head_count_kv", CONFIG_INT, AT(n_kv), 1, 4096, 0 },
+    { "n_positions|max_position_embeddings", "context_length", CONFIG_INT, AT(context), 1, 1 << 28, CONFIG_GGUF_REQUIRED },
+    { "n_inner", NULL, CONFIG_INT, AT(ff_width), 1, 1 << 22, 0 },
+    { "layer_norm_epsilon", "attention.layer_norm_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
+    { "activation_function", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
+    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
+    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+};
+
+static const struct config_guard guards[] = {
+    { "add_cross_attention", NULL, "false" },
+    { "quantization_config.quant_method", NULL, NULL },
+    { NULL, NULL, NULL },
+};
+
+static const struct weight_name model_weights[] = {
+    { W_embed, "transformer.wte.weight", "token_embd.weight", 0 },
+    { W_position, "transformer.wpe.weight", "position_embd.weight", 0 },
+    { W_norm, "transformer.ln_f.weight", "output_norm.weight", 0 },
+    { W_norm_bias, "transformer.ln_f.bias", "output_norm.bias", 0 },
+    { W_head, "lm_head.weight", "output.weight", WEIGHT_OPTIONAL },
+};
+
+/* flag: of the matrices beside attention, whose names both classes share. */
+#define L "transformer.h.%d."
+#define LAYER_FRAME(flag)                                                            \
+    { W_mixer_norm, L "ln_1.weight", "blk.%d.attn_norm.weight", 0 },                 \
+    { W_mixer_norm_bias, L "ln_1.bias", "blk.%d.attn_norm.bias", 0 },                \
+    { W_attn_out, L "attn.c_proj.weight", "blk.%d.attn_output.weight", flag },       \
+    { W_attn_out_bias, L "attn.c_proj.bias", "blk.%d.attn_output.bias", 0 },         \
+    { W_ffn_norm, L "ln_2.weight", "blk.%d.ffn_norm.weight", 0 },                    \
+    { W_ffn_norm_bias, L "ln_2.bias", "blk.%d.ffn_norm.bias", 0 },                   \
+    { W_ffn_up, L "mlp.c_fc.weight", "blk.%d.ffn_up.weight", flag },                 \
+    { W_ffn_up_bias, L "mlp.c_fc.bias", "blk.%d.ffn_up.bias", 0 },                   \
+    { W_ffn_down, L "mlp.c_proj.weight", "blk.%d.ffn_down.weight", flag },           \
+    { W_ffn_down_bias, L "mlp.c_proj.bias", "blk.%d.ffn_down.bias", 0 }
+
+static const struct weight_name layer_weights[] = {
+    LAYER_FRAME(0),
+    { W_attn_q, L "attn.c_attn.weight", "blk.%d.attn_qkv.weight", WEIGHT_GROUPED },
+    { W_attn_k, L "attn.c_attn.weight", "blk.%d.attn_qkv.weight", WEIGHT_GROUPED },
+    { W_attn_v, L "attn.c_attn.weight", "blk.%d.attn_qkv.weight", WEIGHT_GROUPED },
+    { W_attn_q_bias, L "attn.c_attn.bias", "blk.%d.attn_qkv.bias", WEIGHT_GROUPED },
+    { W_attn_k_bias, L "attn.c_attn.bias", "blk.%d.attn_qkv.bias", WEIGHT_GROUPED },
+    { W_attn_v_bias, L "attn.c_attn.bias", "blk.%d.attn_qkv.bias", WEIGHT_GROUPED },
+};
+
+static const struct weight_name santacoder_weights[] = {
+    LAYER_FRAME(WEIGHT_IN_MAJOR),
+    { W_attn_q, L "attn.q_attn.weight", NULL, WEIGHT_IN_MAJOR },
+    { W_attn_q_bias, L "attn.q_attn.bias", NULL, 0 },
+    { W_attn_k, L "attn.kv_attn.weight", NULL, WEIGHT_IN_MAJOR },
+    { W_attn_v, L "attn.kv_attn.weight", NULL, WEIGHT_IN_MAJOR },
+    { W_attn_k_bias, L "attn.kv_attn.bias", NULL, 0 },
+    { W_attn_v_bias, L "attn.kv_attn.bias", NULL, 0 },
+};
+#undef L
+
+static int finish_shape(struct arch *a, const struct config *c, struct hearth_error *err)
+{
+    bool scaled;
+    int status = config_bool(c, "scale_attn_weights", NULL, true, &scaled, err);
+    if (status) return status;
+    if (a->width % a->n_head) return fail(err, HEARTH_E_FORMAT, "width %d is not a multiple of %d heads", a->width, a->n_head);
+    if (!scaled) a->attn_scale = 1.0f;
+    if (c->gguf) a->ff_width = (int32_t)config_rows(c, NULL, "blk.0.ffn_up.weight"); /* its key says four times the width, always */
+    if (!a->ff_width) a->ff_width = 4 * a->width;
+    a->key_width = a->value_width = a->width / a->n_head;
+    return 0;
+}
+
+/* GGUF leaves the product as it is. */
+static int finish(struct arch *a, const struct config *c, struct hearth_error *err)
+{
+    bool multi_query;
+    int status = config_bool(c, "multi_query", NULL, true, &multi_query, err);
+    if (!status && c->gguf) multi_query = a->n_kv <= 1;
+    a->n_kv = multi_query ? 1 : a->n_head;
+    a->fused_groups = multi_query ? 1 : a->n_head;
+    return status ? status : finish_shape(a, c, err);
+}
+
+static const struct config_guard santacoder_guards[] = {
+    { "attention_head_type", NULL, "multiquery" },
+    { "add_cross_attention", NULL, "false" },
+    { "quantization_config.quant_method", NULL, NULL },
+    { NULL, NULL, NULL },
+};
+
+static int finish_santacoder(struct arch *a, const struct config *c, struct hearth_error *err)
+{
+    int status = config_bool(c, "scale_attn_by_inverse_layer_idx", NULL, false, &a->attn_scale_by_layer, err);
+    a->n_kv = 1;
+    return status ? status : finish_shape(a, c, err);
+}
+
+#define BIGCODE_AXES                                                                                                             \
+    .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_GELU_TANH, .norm = NORM_LAYER,                 \
+    .norm_eps = 1e-5f, .position = POSITION_LEARNED, .context = 1024, .width = 768, .n_layer = 12, .n_head = 12, .tied = true,    \
+    .bos = 50256, .eos = 50256, .start = -1, .pad = -1
+
+const struct family family_gpt_bigcode = {
+    .name = "gpt_bigcode", .models = "StarCoder, StarCoderBase 1B to 15B, StarCoderPlus, StarChat, WizardCoder 15B, SantaCoder, OctoCoder",
+    .hf_types = (const char *const[]){ "gpt_bigcode", NULL }, .gguf_archs = (const char *const[]){ "starcoder", NULL },
+    .heads = (const char *const[]){ "GPTBigCodeForCausalLM", NULL },
+    .initial = { BIGCODE_AXES }, .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),
+    .prefix = "transformer.", .harmless = (const char *const[]){ ".attn.bias", ".attn.masked_bias", NULL }, .finish = finish,
+};
+
+const struct family family_santacoder = {
+    .name = "santacoder", .models = "SantaCoder as first published",
+    .hf_types = (const char *const[]){ "gpt2", NULL }, .heads = (const char *const[]){ "GPT2LMHeadCustomModel", NULL },
+    .initial = { BIGCODE_AXES }, .keys = keys, .guards = santacoder_guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(santacoder_weights),
+    .prefix = "transformer.", .harmless = (const char *const[]){ ".attn.bias", ".attn.masked_bias", NULL }, .finish = finish_santacoder,
+};
