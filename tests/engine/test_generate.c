@@ -74,6 +74,7 @@ static const char *const families[] = {
     "text/rwkv7",
     "text/stablelm",
     "text/starcoder-mqa",
+    "text/starcoder2",
     "text/t5",
 };
 
