@@ -129,6 +129,8 @@ struct arch {
     bool               fused_qkv;                /* queries, keys and values are one tensor of this file */
     bool               rope_anew;                /* a text that outgrows its frequencies is computed again with the new ones; else keys stay */
     const uint8_t     *still_layers;             /* [layers] 1: heads of this layer do not turn; NULL: all do */
+    bool               last_norm;                /* families where it may be missing: the state before the head is normalised */
+    bool               projected;                /* families where it may be: embeddings have a width of their own */
     bool               two_norms;                /* mixer and feed-forward part have a norm each; else parallel branches share one */
 };
 
