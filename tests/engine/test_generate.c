@@ -79,6 +79,7 @@ static const char *const families[] = {
     "text/starcoder-mqa",
     "text/starcoder2",
     "text/t5",
+    "text/xglm",
 };
 
 static void batch_is_as_alone(void **state)
