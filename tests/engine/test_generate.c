@@ -38,6 +38,7 @@ static void run(hearth_session *s, hearth_request *r, size_t n)
 }
 
 static const char *const families[] = {
+    "text/bloom",
     "text/codegen",
     "text/cohere",
     "text/cohere2",

@@ -1,0 +1,78 @@
+/* BLOOM: embeddings with a norm of their own, ALiBi, products with queries, keys and values of each head together. Le Scao et al. 2022. */
+#include "model/family.h"
+
+#define AT(field) offsetof(struct arch, field)
+
+/* GGUF's context_length is the width where config.json says no seq_length, so it is not read. */
+static const struct config_key keys[] = {
+    { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
+    { "n_embed|hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_GGUF_REQUIRED },
+    { "num_hidden_layers|n_layer", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_GGUF_REQUIRED },
+    { "num_attention_heads|n_head", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_GGUF_REQUIRED },
+    { "seq_length", NULL, CONFIG_INT, AT(context), 1, 1 << 28, 0 },
+    { "layer_norm_epsilon", "attention.layer_norm_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
+    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
+    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+};
+
+static const struct config_guard guards[] = {
+    { "quantization_config.quant_method", NULL, NULL },
+    { NULL, "attention.clamp_kqv", NULL },
+    { NULL, NULL, NULL },
+};
+
+static const struct weight_name model_weights[] = {
+    { W_embed, "transformer.word_embeddings.weight", "token_embd.weight", 0 },
+    { W_embed_norm, "transformer.word_embeddings_layernorm.weight", "token_embd_norm.weight", 0 },
+    { W_embed_norm_bias, "transformer.word_embeddings_layernorm.bias", "token_embd_norm.bias", 0 },
+    { W_norm, "transformer.ln_f.weight", "output_norm.weight", 0 },
+    { W_norm_bias, "transformer.ln_f.bias", "output_norm.bias", 0 },
+    { W_head, "lm_head.weight", "output.weight", WEIGHT_OPTIONAL },
+};
+
+#define L "transformer.h.%d."
+static const struct weight_name layer_weights[] = {
+    { W_mixer_norm, L "input_layernorm.weight", "blk.%d.attn_norm.weight", 0 },
+    { W_mixer_norm_bias, L "input_layernorm.bias", "blk.%d.attn_norm.bias", 0 },
+    { W_attn_q, L "self_attention.query_key_value.weight", "blk.%d.attn_qkv.weight", WEIGHT_GROUPED },
+    { W_attn_k, L "self_attention.query_key_value.weight", "blk.%d.attn_qkv.weight", WEIGHT_GROUPED },
+    { W_attn_v, L "self_attention.query_key_value.weight", "blk.%d.attn_qkv.weight", WEIGHT_GROUPED },
+    { W_attn_q_bias, L "self_attention.query_key_value.bias", "blk.%d.attn_qkv.bias", WEIGHT_GROUPED },
+    { W_attn_k_bias, L "self_attention.query_key_value.bias", "blk.%d.attn_qkv.bias", WEIGHT_GROUPED },
+    { W_attn_v_bias, L "self_attention.query_key_value.bias", "blk.%d.attn_qkv.bias", WEIGHT_GROUPED },
+    { W_attn_out, L "self_attention.dense.weight", "blk.%d.attn_output.weight", 0 },
+    { W_attn_out_bias, L "self_attention.dense.bias", "blk.%d.attn_output.bias", 0 },
+    { W_ffn_norm, L "post_attention_layernorm.weight", "blk.%d.ffn_norm.weight", 0 },
+    { W_ffn_norm_bias, L "post_attention_layernorm.bias", "blk.%d.ffn_norm.bias", 0 },
+    { W_ffn_up, L "mlp.dense_h_to_4h.weight", "blk.%d.ffn_up.weight", 0 },
+    { W_ffn_up_bias, L "mlp.dense_h_to_4h.bias", "blk.%d.ffn_up.bias", 0 },
+    { W_ffn_down, L "mlp.dense_4h_to_h.weight", "blk.%d.ffn_down.weight", 0 },
+    { W_ffn_down_bias, L "mlp.dense_4h_to_h.bias", "blk.%d.ffn_down.bias", 0 },
+};
+#undef L
+
+/* GGUF files keep queries, keys and values apart. */
+static int finish(struct arch *a, const struct config *c, struct hearth_error *err)
+{
+    bool normed;
+    int status = config_bool(c, "apply_residual_connection_post_layernorm", NULL, false, &normed, err);
+    if (status) return status;
+    if (a->width % a->n_head) return fail(err, HEARTH_E_FORMAT, "width %d is not a multiple of %d heads", a->width, a->n_head);
+    if (normed) a->residual = RESIDUAL_NORMED;
+    if (c->gguf) a->tied = true;
+    a->n_kv = a->n_head;
+    a->fused_groups = c->gguf ? 1 : a->n_head;
+    a->key_width = a->value_width = a->width / a->n_head;
+    a->ff_width = 4 * a->width;
+    return 0;
+}
+
+const struct family family_bloom = {
+    .name = "bloom", .models = "BLOOM 560M to 176B, BLOOMZ, BLOOMChat, TigerBot, Belle, Vigogne-BLOOM, Petals' BLOOM",
+    .hf_types = (const char *const[]){ "bloom", NULL }, .gguf_archs = (const char *const[]){ "bloom", NULL },
+    .heads = (const char *const[]){ "BloomForCausalLM", "BloomModel", NULL },
+    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_GELU_TANH, .norm = NORM_LAYER, .norm_eps = 1e-5f,
+                 .position = POSITION_ALIBI, .context = 2048, .width = 64, .n_layer = 2, .n_head = 8, .tied = true,
+                 .bos = 1, .eos = 2, .start = -1, .pad = -1 },
+    .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .prefix = "transformer.", .finish = finish,
+};
