@@ -131,6 +131,7 @@ struct arch {
     const uint8_t     *still_layers;             /* [layers] 1: heads of this layer do not turn; NULL: all do */
     bool               last_norm;                /* families where it may be missing: the state before the head is normalised */
     bool               projected;                /* families where it may be: embeddings have a width of their own */
+    float              alibi_scale;              /* of the slopes; 0: 1 */
     bool               two_norms;                /* mixer and feed-forward part have a norm each; else parallel branches share one */
 };
 

@@ -60,6 +60,8 @@ int config_bool(const struct config *c, const char *hf, const char *gguf, bool i
     return 0;
 }
 
+bool config_own_code(const struct config *c) { return config_find(c, "auto_map.AutoModelForCausalLM|auto_map.AutoConfig", NULL) != NULL; }
+
 int64_t config_rows(const struct config *c, const char *hf, const char *gguf)
 {
     char name[128];

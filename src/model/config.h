@@ -38,6 +38,8 @@ const struct kv *config_find(const struct config *c, const char *hf, const char 
 int config_number(const struct config *c, const char *hf, const char *gguf, double initial, double *out, struct hearth_error *err);
 int config_bool(const struct config *c, const char *hf, const char *gguf, bool initial, bool *out, struct hearth_error *err);
 
+/* Whether the authors' own code lies beside the model (auto_map): where it and transformers differ, it made the weights. */
+bool config_own_code(const struct config *c);
 /* Rows of the first of these matrices that the file has, 0: none. For files whose keys say less than their tensors. */
 int64_t config_rows(const struct config *c, const char *hf, const char *gguf);
 

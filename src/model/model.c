@@ -176,6 +176,7 @@ static void alibi_slopes(const struct arch *a, float *slope)
         const int power = n == a->n_head ? h + 1 : h < n / 2 ? 2 * (h + 1) : 2 * (h - n / 2) + 1;
         slope[h] = (float)exp2(-max * power / n);
         if (a->alibi_bf16) slope[h] = bf16_to_f32(f32_to_bf16(slope[h]));
+        if (a->alibi_scale != 0.0f) slope[h] *= a->alibi_scale;
     }
 }
 
