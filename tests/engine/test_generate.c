@@ -60,6 +60,8 @@ static const char *const families[] = {
     "text/mamba2",
     "text/mistral-swa",
     "text/mixtral",
+    "text/mpt",
+    "text/mpt-storywriter",
     "text/olmo",
     "text/olmo2",
     "text/opt",
