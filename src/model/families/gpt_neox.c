@@ -1,6 +1,9 @@
 /* GPT-NeoX: fused products with queries, keys and values of each head together, rotary in part of each head, attention and
  * feed-forward part side by side behind a norm each, or one after the other. Black et al. 2022. */
+#include <math.h>
+
 #include "model/family.h"
+#include "model/rope.h"
 
 #define AT(field) offsetof(struct arch, field)
 
@@ -56,6 +59,21 @@ static const struct weight_name layer_weights[] = {
 };
 #undef L
 
+/* The share of a head that turns. Of an odd number of values the class makes frequencies as if one were left over, then turns one
+ * more: the next even part, with a base that gives the same frequencies. */
+static int rotary(struct arch *a, const struct config *c, struct hearth_error *err)
+{
+    int status = config_partial_rotary(c, a, "rotary_pct", 0.25, err);
+    const int32_t odd = a->rope.part % 2 ? a->rope.part : 0;
+    if (odd) a->rope.part++;
+    if (!status) status = config_rope(c, a, err);
+    if (status || !odd) return status;
+    if (a->rope.kind != ROPE_DEFAULT && a->rope.kind != ROPE_LINEAR)
+        return fail(err, HEARTH_E_UNSUPPORTED, "rotary scaling %s of an odd part, %d values, is not supported", rope_kind_name(a->rope.kind), odd);
+    a->rope.theta = pow(a->rope.theta, (odd + 1.0) / odd);
+    return 0;
+}
+
 /* GGUF files keep queries, keys and values apart; their tensors tell ties and biases. They state no rotary base but 10000. */
 static int finish(struct arch *a, const struct config *c, struct hearth_error *err)
 {
@@ -73,8 +91,7 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
         a->qkv_bias = container_tensor(c->c, "blk.0.attn_qkv.bias") != NULL;
         a->out_bias = container_tensor(c->c, "blk.0.attn_output.bias") != NULL;
     }
-    status = config_partial_rotary(c, a, "rotary_pct", 0.25, err);
-    return status ? status : config_rope(c, a, err);
+    return rotary(a, c, err);
 }
 
 const struct family family_gpt_neox = {
@@ -85,6 +102,6 @@ const struct family family_gpt_neox = {
     .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_GELU, .norm = NORM_LAYER, .norm_eps = 1e-5f,
                  .position = POSITION_ROTARY, .rope.theta = 10000, .context = 2048, .width = 6144, .n_layer = 44, .n_head = 64,
                  .ff_width = 24576, .qkv_bias = true, .out_bias = true, .bos = 0, .eos = 2, .start = -1, .pad = -1 },
-    .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),
+    .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .prefix = "gpt_neox.",
     .harmless = (const char *const[]){ ".attention.bias", ".attention.masked_bias", "rotary_emb.inv_freq", NULL }, .finish = finish,
 };

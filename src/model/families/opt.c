@@ -83,5 +83,6 @@ const struct family family_opt = {
     .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_RELU, .norm = NORM_LAYER, .norm_eps = 1e-5f,
                  .position = POSITION_LEARNED, .position_offset = 2, .context = 2048, .width = 768, .n_layer = 12, .n_head = 12, .ff_width = 3072,
                  .qkv_bias = true, .out_bias = true, .ffn_bias = true, .norm_bias = true, .tied = true, .bos = 2, .eos = 2, .start = -1, .pad = 1 },
-    .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .prefix = "model.", .finish = finish,
+    .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .prefix = "model.",
+    .harmless = (const char *const[]){ "decoder.version", NULL }, .finish = finish,
 };

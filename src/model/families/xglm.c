@@ -74,5 +74,5 @@ const struct family family_xglm = {
                  .position = POSITION_WAVES, .position_offset = 2, .context = 2048, .width = 1024, .n_layer = 24, .n_head = 16, .ff_width = 4096,
                  .tied = true, .bos = 0, .eos = 2, .start = 2, .pad = 1 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .prefix = "model.",
-    .harmless = (const char *const[]){ "embed_positions.weights", NULL }, .finish = finish,
+    .harmless = (const char *const[]){ "embed_positions.weights", "embed_positions._float_tensor", NULL }, .finish = finish,
 };
