@@ -55,6 +55,20 @@ struct rope {
     const float   *divisors;                                     /* GGUF rope_freqs: f32 [part / 2] or NULL */
 };
 
+/* What stands behind the last state of an encoder: rows of the table in heads.c. */
+enum head_kind {
+    HEAD_NONE,        /* nothing: the states are the result */
+    HEAD_MASKED,      /* logits of the vocabulary for each row, after a product, activation and norm */
+    HEAD_FIRST,       /* labels of the first row, which stands for the whole text */
+    HEAD_FIRST_DENSE, /* the same after a product and an activation */
+    HEAD_FIRST_NORM,  /* ... and a norm */
+    HEAD_MEAN_NORM,   /* the same of the mean of all rows */
+    HEAD_ROWS,        /* labels of each row */
+    HEAD_ROWS_DENSE,  /* after a product and an activation */
+    HEAD_ROWS_NORM,   /* ... and a norm */
+    HEAD_COUNT,
+};
+
 struct arch {
     enum hearth_task   task;
     int32_t            n_vocab, width;
@@ -122,7 +136,14 @@ struct arch {
     bool               tied;                     /* head = embeddings when the file has no head of its own */
     bool               qkv_bias, out_bias, ffn_bias, head_bias; /* bias tensors must be there */
     int32_t            patch, image_size, channels; /* pictures: square patches of this side instead of tokens; 0: tokens */
-    int32_t            n_label;          /* of a classifier over the first row; 0: none */
+    enum head_kind     head;             /* encoders */
+    enum activation    head_act;         /* of the head's product */
+    int32_t            n_label;          /* of a classifier */
+    int32_t            n_type;           /* kinds of rows that the embeddings tell apart (first text, second text); 0: none */
+    bool               project_last;     /* embeddings, positions and norm are embed_width wide, and projected after them */
+    bool               wave_table;       /* the table of positions holds sines and cosines, and is made when the file has none */
+    bool               buckets_by_layer; /* every layer has a table of biases by distance; else the first one's serves all */
+    int32_t            encoder_heads, encoder_ff_width; /* of encoder-decoders whose halves differ; 0: as the decoder */
     int32_t            bos, eos, start, pad;     /* -1: none */
     int32_t            ends[8], n_ends;          /* tokens that end a text */
     bool               norm_bare;                /* norms have no weights */

@@ -5,6 +5,13 @@
 #include "model/config.h"
 #include "model/weights.h"
 
+/* Files without `architectures` (GGUF) take the first row whose weights they have. */
+struct family_head {
+    const char    *name; /* "BertForMaskedLM" */
+    enum head_kind kind;
+    const char    *hf, *gguf; /* a tensor that only this head has; NULL: needs none */
+};
+
 struct family {
     const char                *name;       /* "llama" */
     const char                *models;     /* real models it covers, for people */
@@ -12,6 +19,7 @@ struct family {
     const char *const         *gguf_archs; /* general.architecture values, NULL-terminated */
     bool (*claims)(const struct container *c); /* several rows share an architecture: whether a file is this one's; NULL: all are */
     const char *const         *heads;      /* architectures[0] values that are served, NULL-terminated */
+    const struct family_head  *encoder_heads; /* the same of encoders, with what stands behind the states; the name NULL ends */
     struct arch                initial;    /* axes before any key is read */
     const struct config_key   *keys;
     const struct config_guard *guards;     /* keys refused unless they have the value that changes nothing */
@@ -30,6 +38,9 @@ struct family {
 #define MODEL_WEIGHTS(array)   .model_weights = (array), .n_model_weights = sizeof(array) / sizeof *(array)
 #define LAYER_WEIGHTS(array)   .layer_weights = (array), .n_layer_weights = sizeof(array) / sizeof *(array)
 #define ENCODER_WEIGHTS(array) .encoder_weights = (array), .n_encoder_weights = sizeof(array) / sizeof *(array)
+
+/* What stands behind an encoder's states in this container. */
+enum head_kind family_head_kind(const struct family *f, const struct container *c);
 
 /* The row for this container; an error names what the file says it is and what is supported. */
 int family_find(const struct family **out, const struct container *c, struct hearth_error *err);

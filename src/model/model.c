@@ -23,12 +23,27 @@ static int vocabulary_size(struct model *m, struct hearth_error *err)
     return 0;
 }
 
+/* The encoder's numbers: the model's, but for those that its family found to differ. */
+static int encoder_axes(struct model *m, struct hearth_error *err)
+{
+    struct arch *e = &m->encoder;
+    *e = m->arch;
+    if (e->encoder_ff_width) e->ff_width = e->encoder_ff_width;
+    if (!e->encoder_heads) return 0;
+    if (e->width % e->encoder_heads) return fail(err, HEARTH_E_FORMAT, "width %d is not a multiple of %d heads", e->width, e->encoder_heads);
+    e->n_head = e->n_kv = e->encoder_heads;
+    e->key_width = e->value_width = e->width / e->n_head;
+    if (e->key_width > 1024) return fail(err, HEARTH_E_UNSUPPORTED, "heads of %d values are wider than the 1024 that attention handles", e->key_width);
+    return 0;
+}
+
 static int read_axes(struct model *m, struct hearth_error *err)
 {
     const struct kv *name = container_kv(m->file, "general.architecture");
     struct config c = { .c = m->file, .arena = &m->arena, .gguf = name != NULL, .nested = m->family->nested };
     if (name) c.architecture = name->s;
     m->arch = m->family->initial;
+    if (m->family->encoder_heads) m->arch.head = family_head_kind(m->family, m->file);
     int status = config_read(&c, m->family->keys, &m->arch, err);
     if (!status) status = vocabulary_size(m, err);
     if (!status) status = config_guards(&c, m->family->guards, err);
@@ -37,7 +52,7 @@ static int read_axes(struct model *m, struct hearth_error *err)
     if (status) return status;
     if (m->arch.key_width > 1024 || m->arch.value_width > 1024)
         return fail(err, HEARTH_E_UNSUPPORTED, "heads of %d values are wider than the 1024 that attention handles", m->arch.key_width);
-    return 0;
+    return encoder_axes(m, err);
 }
 
 /* ---- weights */
@@ -85,15 +100,17 @@ static int bind_weights(struct model *m, struct hearth_error *err)
     fetch_vectors(m->file);
     m->layer = arena_array(&m->arena, (uint64_t)m->arch.n_layer, sizeof *m->layer);
     m->encoder_layer = arena_array(&m->arena, (uint64_t)m->arch.n_encoder_layer, sizeof *m->encoder_layer);
-    int status = !l.vectors || !l.taken || !m->layer || !m->encoder_layer ? fail_memory(err, l.vectors_room, "the layer table") : 0;
+    m->derived = arena_array(&m->arena, (uint64_t)m->arch.n_layer + (uint64_t)m->arch.n_encoder_layer + 1, sizeof *m->derived); /* a bias by layer, or positions */
+    int status = !l.vectors || !l.taken || !m->layer || !m->encoder_layer || !m->derived ? fail_memory(err, l.vectors_room, "the layer table") : 0;
     if (!status) status = weights_bind(&l, f->model_weights, f->n_model_weights, -1, &m->w, err);
     if (!status) status = bind_layers(m, &l, m->layer, m->arch.n_layer, f->layer_weights, f->n_layer_weights, err);
+    l.arch = &m->encoder;
     if (!status) status = bind_layers(m, &l, m->encoder_layer, m->arch.n_encoder_layer, f->encoder_weights, f->n_encoder_weights, err);
     if (!status) status = weights_check_surplus(&l, f->harmless, err);
     mem_free(l.taken);
     m->parameters = l.parameters;
     m->bytes = l.bytes;
-    if (status || m->w.head || m->arch.task == HEARTH_TASK_ENCODER) return status;
+    if (status || m->w.head || (m->arch.task == HEARTH_TASK_ENCODER && m->arch.head != HEAD_MASKED)) return status;
     if (!m->arch.tied) return fail(err, HEARTH_E_FORMAT, "the model lacks the tensor of its head, and does not say that embeddings serve as head");
     m->w.head = m->w.embed;
     return 0;
@@ -118,12 +135,10 @@ static int make_derived(struct model *m, const char *name, int rank, const int64
     return 0;
 }
 
-static int make_bucket_bias(struct model *m, const struct tensor *table, bool bidirectional, struct tensor **out, struct hearth_error *err)
+static int make_bucket_bias(struct model *m, const struct arch *a, const struct tensor *table, bool bidirectional, struct tensor **out, struct hearth_error *err)
 {
-    const struct arch *a = &m->arch;
     const int64_t dim[] = { a->n_head, 2 * (int64_t)a->bucket_distance + 1 };
     int status;
-    if (!table) return 0;
     float *host = mem_array((uint64_t)tensor_count(table), sizeof *host), *bias = mem_array((uint64_t)(dim[0] * dim[1]), sizeof *bias);
     if (!host || !bias) {
         status = fail_memory(err, (uint64_t)(dim[0] * dim[1]) * sizeof *bias, "the bias by distance");
@@ -149,6 +164,29 @@ static int read_divisors(struct model *m, const struct tensor *t, const float **
         if (!(divisors[i] > 0.0f)) return fail(err, HEARTH_E_FORMAT, "%s holds %g, which is no divisor", t->name, (double)divisors[i]);
     *out = divisors;
     return 0;
+}
+
+/* The bias of each layer: from its own table, or the first layer's for all. */
+static int make_layer_biases(struct model *m, const struct arch *a, struct layer *layers, int n, bool bidirectional, struct hearth_error *err)
+{
+    for (int i = 0; i < n; i++) {
+        if (layers[i].w.attn_buckets) {
+            int status = make_bucket_bias(m, a, layers[i].w.attn_buckets, bidirectional, &layers[i].bias, err);
+            if (status) return status;
+        } else if (i == 0 || a->buckets_by_layer) {
+            return fail(err, HEARTH_E_FORMAT, "layer %d lacks its table of biases by distance", i);
+        } else {
+            layers[i].bias = layers[0].bias;
+        }
+    }
+    return 0;
+}
+
+static int make_biases(struct model *m, struct hearth_error *err)
+{
+    if (m->arch.position != POSITION_BUCKETS) return 0;
+    int status = make_layer_biases(m, &m->arch, m->layer, m->arch.n_layer, false, err);
+    return status ? status : make_layer_biases(m, &m->encoder, m->encoder_layer, m->arch.n_encoder_layer, true, err);
 }
 
 static int make_rope(struct model *m, struct hearth_error *err)
@@ -188,11 +226,29 @@ static void wave_frequencies(const struct arch *a, float *f)
     for (int i = 0; i < half; i++) f[i] = expf((float)i * -step);
 }
 
+/* A table of positions that the file need not have: all sines, then all cosines, of position / 10000^(2i / width), in f64. */
+static int make_wave_table(struct model *m, struct hearth_error *err)
+{
+    const struct arch *a = &m->arch;
+    const int64_t n = (int64_t)a->context + a->position_offset, half = (a->width + 1) / 2;
+    float *values = mem_array((uint64_t)n * (uint64_t)a->width, sizeof *values);
+    if (!values) return fail_memory(err, (uint64_t)n * (uint64_t)a->width * sizeof *values, "positions");
+    for (int64_t p = 0; p < n; p++)
+        for (int64_t i = 0; i < a->width; i++) {
+            const double angle = (double)p / pow(10000.0, 2.0 * (double)(i % half) / a->width);
+            values[p * a->width + i] = (float)(i < half ? sin(angle) : cos(angle));
+        }
+    int status = make_derived(m, "position", 2, (int64_t[]){ n, a->width }, values, &m->w.position, err);
+    mem_free(values);
+    return status;
+}
+
 /* The positions that are no weights. */
 static int make_positions(struct model *m, struct hearth_error *err)
 {
     const struct arch *a = &m->arch;
     const bool alibi = a->position == POSITION_ALIBI;
+    if (a->wave_table && !m->w.position) return make_wave_table(m, err);
     if (!alibi && a->position != POSITION_WAVES) return 0;
     if (!alibi && (a->width % 2 || a->width < 4)) return fail(err, HEARTH_E_UNSUPPORTED, "sines and cosines of positions want an even width, not %d", a->width);
     const int64_t n = alibi ? a->n_head : a->width / 2;
@@ -205,9 +261,8 @@ static int make_positions(struct model *m, struct hearth_error *err)
 }
 
 /* A table of positions whose first rows no text uses: the model sees it from the row of position 0 on. */
-static void skip_positions(struct model *m)
+static void skip_positions(const struct model *m, struct tensor *t)
 {
-    struct tensor *t = m->w.position;
     if (!t || !m->arch.position_offset) return;
     t->data = (char *)t->data + m->arch.position_offset * t->stride[0];
     t->dim[0] -= m->arch.position_offset;
@@ -254,7 +309,8 @@ static void make_groups(struct model *m)
 
 static void fill_layer(const struct model *m, struct layer *l, int i, bool decoder)
 {
-    const struct arch *a = &m->arch;
+    const struct arch *a = decoder ? &m->arch : &m->encoder;
+    l->arch = a;
     l->index = i;
     l->mixer = a->mixer;
     l->ffn = a->ffn == FFN_EXPERTS && !arch_has_experts(a, i) ? FFN_GATED : a->ffn;
@@ -278,15 +334,15 @@ int model_open(struct model **out, const char *path, struct backend *backend, st
     if (!status) status = family_find(&m->family, m->file, err);
     if (!status) status = read_axes(m, err);
     if (!status) status = bind_weights(m, err);
-    if (!status) status = make_bucket_bias(m, m->w.buckets, false, &m->buckets, err);
-    if (!status) status = make_bucket_bias(m, m->w.encoder_buckets, true, &m->encoder_buckets, err);
+    if (!status) status = make_biases(m, err);
     if (!status) status = make_rope(m, err);
     if (!status) status = make_positions(m, err);
     if (status) {
         model_close(m);
         return status;
     }
-    skip_positions(m);
+    skip_positions(m, m->w.position);
+    skip_positions(m, m->w.encoder_position);
     make_groups(m);
     for (int i = 0; i < m->arch.n_layer; i++) fill_layer(m, &m->layer[i], i, true);
     for (int i = 0; i < m->arch.n_encoder_layer; i++) fill_layer(m, &m->encoder_layer[i], i, false);

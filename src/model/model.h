@@ -8,6 +8,8 @@
 /* The resolved row of one layer: what `explain` prints. */
 struct layer {
     struct layer_weights w;
+    const struct arch   *arch;                /* of its half of the model */
+    struct tensor       *bias;                /* f32 [n_head, 2 d + 1]: by distance; NULL: none */
     enum mixer_kind      mixer;
     enum ffn_kind        ffn;
     int                  index;
@@ -26,13 +28,13 @@ struct model {
     struct container    *file;
     const struct family *family;
     struct arch          arch;
+    struct arch          encoder;       /* the same with the numbers of the encoder's layers */
     struct model_weights w;
     struct layer        *layer;         /* [n_layer] */
     struct layer        *encoder_layer; /* [n_encoder_layer] */
-    struct tensor       *buckets, *encoder_buckets; /* f32 [n_head, 2 d + 1]: bias by distance */
     struct tensor       *slopes;         /* f32 [n_head]: ALiBi */
     struct tensor       *waves;          /* f32 [width / 2]: frequencies */
-    struct tensor       *derived[4];    /* [n_derived] those of the tensors above that own backend memory */
+    struct tensor      **derived;       /* [n_derived] tensors that are no weights and own backend memory */
     int                  n_derived;
     struct cache_group   group[CACHE_GROUPS];       /* layouts; pool NULL, type to be chosen by the session */
     int                  n_group, cross_group, state_group; /* -1: none */
@@ -52,19 +54,26 @@ void model_close(struct model *m);
 struct step {
     struct tensor *ids;         /* i32 [n] */
     struct tensor *positions;   /* i32 [n]; learned positions only */
+    struct tensor *types;       /* i32 [n]; models with token types only */
     struct tensor *frequencies[MODEL_ROPES]; /* f32 [sets, part / 2]; rotary only */
     struct tensor *set;         /* i32 [n]: row of frequencies for each row; rotary only */
     struct tensor *picture;     /* f32 [channels, image_size, image_size], instead of ids; positions count the rows */
     struct tensor **carried;    /* slot: what the first layer hands to all others (RWKV-7: its values) */
     bool           whole;       /* no cache: attention over the step itself, as for training */
-    struct tensor *want;        /* i32 [m]: rows whose logits are asked for; NULL: all */
+    struct tensor *want;        /* i32 [m]: rows whose logits are asked for (heads over whole texts: their first rows); NULL: all */
+    bool           headless;    /* encoders: only the states are wanted */
+    struct tensor *states;      /* made by encoder_record: [n, width] */
     struct tensor *rope[MODEL_ROPES]; /* made from the two above when recording starts; NULL: there is none */
 };
 
+/* Kinds of heads: one result for a whole text, and results that are logits of the vocabulary. */
+bool head_is_whole(enum head_kind kind);
+bool head_is_masked(enum head_kind kind);
+
 /* Records a decoder step; returns logits [m, n_vocab]. */
 struct tensor *decoder_record(struct tape *t, const struct model *m, struct step *s);
-/* Records a whole encode, and for encoder-decoders the writing of every decoder layer's cross keys and values; returns the
- * states [n, width], or the logits of a classifier over the row that is wanted [1, labels]. */
+/* Records a whole encode, and for encoder-decoders the writing of every decoder layer's cross keys and values; returns what the
+ * head makes of the wanted rows (heads.c), or the states [n, width] when there is none. */
 struct tensor *encoder_record(struct tape *t, const struct model *m, struct step *s);
 
 #endif

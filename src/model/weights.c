@@ -10,7 +10,7 @@ enum weight_dim { DIM_ONE, DIM_VOCAB, DIM_POSITIONS, DIM_EMBED, DIM_WIDTH, DIM_Q
                   DIM_LATENTQ, DIM_LATENTKV, DIM_LATENTKVB, DIM_LATENTOUT, DIM_HEAD_KVRANK, DIM_HEAD_VALUE, DIM_MAMBA_IN, DIM_MAMBA_X,
                   DIM_KERNEL, DIM_DTRANK, DIM_NSTATE, DIM_PATCH, DIM_LABELS,
                   DIM_MIXES, DIM_MIX_WIDTH, DIM_MIXRANK, DIM_MIXRANKS, DIM_DECAYRANK, DIM_RATERANK, DIM_CARRYRANK, DIM_GATERANK,
-                  DIM_SSD_IN, DIM_SSD_CONV, DIM_COUNT };
+                  DIM_SSD_IN, DIM_SSD_CONV, DIM_SUM, DIM_TYPES, DIM_HEAD, DIM_COUNT };
 
 static const struct {
     const char *name; /* for sentences */
@@ -38,6 +38,7 @@ static const struct {
     [DIM_RATERANK] = { .name = "rank of the learning rate" }, [DIM_CARRYRANK] = { .name = "rank of the carried value" },
     [DIM_GATERANK] = { .name = "rank of the gate" }, [DIM_SSD_IN] = { .name = "gate, convolution and heads" },
     [DIM_SSD_CONV] = { .name = "inner width and two states a group" },
+    [DIM_SUM] = { .name = "width of the embeddings' sum" }, [DIM_TYPES] = { .name = "token types" }, [DIM_HEAD] = { .name = "width of the head" },
 };
 
 static const struct {
@@ -55,9 +56,10 @@ static const struct {
 static int64_t dim_of(const struct arch *a, enum weight_dim d)
 {
     const int64_t expert_ff = a->expert_ff_width ? a->expert_ff_width : a->ff_width;
+    const int64_t embed = a->embed_width ? a->embed_width : a->width;
     const int64_t values[DIM_COUNT] = {
         [DIM_ONE] = 1, [DIM_VOCAB] = a->n_vocab, [DIM_POSITIONS] = (int64_t)a->context + a->position_offset,
-        [DIM_WIDTH] = a->width, [DIM_EMBED] = a->embed_width ? a->embed_width : a->width,
+        [DIM_WIDTH] = a->width, [DIM_EMBED] = embed,
         [DIM_QNORM] = (a->qk_norm == QK_NORM_HEAD ? 1 : (int64_t)a->n_head) * a->key_width,
         [DIM_KNORM] = (a->qk_norm == QK_NORM_HEAD ? 1 : (int64_t)a->n_kv) * a->key_width,
         [DIM_QUERY] = (int64_t)a->n_head * a->key_width, [DIM_KEY] = (int64_t)a->n_kv * a->key_width,
@@ -74,6 +76,7 @@ static int64_t dim_of(const struct arch *a, enum weight_dim d)
         [DIM_DECAYRANK] = a->decay_rank, [DIM_RATERANK] = a->rate_rank, [DIM_CARRYRANK] = a->carry_rank, [DIM_GATERANK] = a->gate_rank,
         [DIM_SSD_IN] = 2 * (int64_t)a->rnn_width + 2 * (int64_t)a->state_groups * a->n_state + a->n_head,
         [DIM_SSD_CONV] = (int64_t)a->rnn_width + 2 * (int64_t)a->state_groups * a->n_state,
+        [DIM_SUM] = a->project_last ? embed : a->width, [DIM_TYPES] = a->n_type, [DIM_HEAD] = a->head == HEAD_MASKED ? embed : a->width,
     };
     return values[d];
 }
@@ -384,6 +387,7 @@ static bool is_wanted(const struct arch *a, const struct weight_name *w, int lay
     if ((flags & WEIGHT_QRANK) && !a->q_rank) return false;
     if ((flags & WEIGHT_NOT_FIRST) && layer == 0) return false;
     if ((flags & WEIGHT_NO_QRANK) && a->q_rank) return false;
+    if (w->heads && !(w->heads & 1u << a->head)) return false;
     return true;
 }
 

@@ -40,6 +40,7 @@ struct weight_name {
     const char    *hf, *gguf; /* NULL: not in that container */
     unsigned       flags;
     size_t         when;      /* offset of a bool in struct arch that says whether the weight exists; 0: it does */
+    unsigned       heads;     /* kinds of heads that have the weight, 1 << head_kind each; 0: all */
 };
 #define WEIGHT_OPTIONAL 1u
 #define WEIGHT_IN_MAJOR 2u /* Hugging Face file: stored [in, out] */

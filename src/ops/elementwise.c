@@ -314,3 +314,24 @@ void rows_run(const struct op_record *r, const struct ragged *g, int64_t begin, 
     for (int64_t i = begin; i < end; i++)
         memcpy(ROW(r->out[0], i), ROW(r->in[0], index[i]), (size_t)tensor_width(r->out[0]) * sizeof(float));
 }
+
+struct tensor *op_mean_rows_(struct tape *t, struct tensor *x, int64_t n)
+{
+    if (t->status) return x;
+    if (!op_is_f32(x) || x->rank != 2 || !t->ragged || n < 1) return op_shapes(t, "mean_rows", x, NULL);
+    return op_end(t, op_make(t, OP_MEAN_ROWS, x, NULL, NULL, 2, (int64_t[]){ n, x->dim[1] }));
+}
+
+void mean_rows_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
+{
+    const int64_t n = tensor_width(r->out[0]);
+    for (int64_t i = begin; i < end; i++) {
+        const struct ragged_seq *s = &g->seq[i];
+        float *restrict y = ROW(r->out[0], i);
+        for (int64_t c = 0; c < n; c++) {
+            double sum = 0.0;
+            for (int32_t k = 0; k < s->rows; k++) sum += (double)ROW(r->in[0], s->first + k)[c];
+            y[c] = (float)(sum / s->rows);
+        }
+    }
+}

@@ -72,6 +72,7 @@ struct tensor *op_combine_(struct tape *t, struct tensor *x, struct tensor *weig
  * add: a + b, b of the same shape or [width]. mul: a * b likewise. scale: a * factor.
  * clamp: held in low .. high. softcap: cap * tanh(a / cap). concat: a and b side by side along the last dim.
  * clamped_glu: g sigmoid(alpha g) (u + 1), g the gate held below limit, u `up` held in -limit .. limit (OpenAI 2025); both may be views.
+ * mean_rows: of the n sequences of a step, each one's rows -> [n, width].
  * mix: a * w + b * (1 - w), w f32 [width] or of a's shape. activate: fn(a), times b when given (gated). rows: x[index[i]] , index i32 [n]. */
 struct tensor *op_add_(struct tape *t, struct tensor *a, struct tensor *b);
 struct tensor *op_mul_(struct tape *t, struct tensor *a, struct tensor *b);
@@ -83,6 +84,7 @@ struct tensor *op_mix_(struct tape *t, struct tensor *a, struct tensor *b, struc
 struct tensor *op_activate_(struct tape *t, enum activation fn, struct tensor *a, struct tensor *b);
 struct tensor *op_concat_(struct tape *t, struct tensor *a, struct tensor *b);
 struct tensor *op_rows_(struct tape *t, struct tensor *x, struct tensor *index);
+struct tensor *op_mean_rows_(struct tape *t, struct tensor *x, int64_t n);
 
 /* norm.c
  * rms_norm: x / sqrt(mean(x^2) + eps) * w, w f32 [width]. Zhang & Sennrich 2019.
@@ -203,6 +205,7 @@ int gradient_record(struct tape *t, struct tensor *loss, struct tensor *seed, st
 #define op_activate(t, ...)    op_activate_(TAPE_HERE(t), __VA_ARGS__)
 #define op_concat(t, ...)      op_concat_(TAPE_HERE(t), __VA_ARGS__)
 #define op_rows(t, ...)        op_rows_(TAPE_HERE(t), __VA_ARGS__)
+#define op_mean_rows(t, ...)   op_mean_rows_(TAPE_HERE(t), __VA_ARGS__)
 #define op_rms_norm(t, ...)    op_rms_norm_(TAPE_HERE(t), __VA_ARGS__)
 #define op_l2_norm(t, ...)     op_l2_norm_(TAPE_HERE(t), __VA_ARGS__)
 #define op_bonus(t, ...)       op_bonus_(TAPE_HERE(t), __VA_ARGS__)

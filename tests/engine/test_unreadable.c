@@ -278,7 +278,7 @@ static void memory_is_closed(void **state)
     assert_int_equal(pipe(end), 0);
     assert_true(o->closed.n >= 4);
     for (int i = 0; i < o->closed.n; i++) assert_int_equal(write(end[1], o->closed.region[i].p, 1), -1);
-    const void *const data[] = { o->m.m->buckets->data, o->m.m->encoder_buckets->data, s->ids.data, s->tape->memory, cache_groups(s->cache)[0].pool };
+    const void *const data[] = { o->m.m->layer[0].bias->data, o->m.m->encoder_layer[0].bias->data, s->ids.data, s->tape->memory, cache_groups(s->cache)[0].pool };
     for (size_t i = 0; i < sizeof data / sizeof *data; i++) assert_int_equal(write(end[1], data[i], 1), -1);
     close(end[0]);
     close(end[1]);

@@ -24,7 +24,7 @@ static struct tensor *project(struct tape *t, const struct arch *a, struct tenso
 
 struct tensor *attention_mixer(struct tape *t, const struct model *m, const struct layer *l, const struct step *s, struct tensor *x)
 {
-    const struct arch *a = &m->arch;
+    const struct arch *a = l->arch;
     const struct layer_weights *w = &l->w;
     const bool causal = l->group >= 0, cached = causal && !s->whole;
     struct tensor *q = normalize_heads(t, a, project(t, a, w->attn_q, x, w->attn_q_bias), w->attn_q_norm, w->attn_q_norm_bias);
@@ -36,7 +36,7 @@ struct tensor *attention_mixer(struct tape *t, const struct model *m, const stru
     }
     if (cached) op_cache_store(t, l->group, l->group_layer, k, v);
     struct tensor *y = op_attention(t, &(struct attention){
-        .q = q, .k = cached ? NULL : k, .v = cached ? NULL : v, .bias = causal ? m->buckets : m->encoder_buckets, .slopes = m->slopes,
+        .q = q, .k = cached ? NULL : k, .v = cached ? NULL : v, .bias = l->bias, .slopes = m->slopes,
         .absolute_slopes = a->alibi_bf16, .sinks = w->attn_sinks, .group = l->group, .group_layer = l->group_layer,
         .n_head = a->n_head, .n_kv = a->n_kv, .window = l->window, .scale = l->attn_scale, .softcap = a->attn_softcap, .causal = causal });
     return op_linear(t, w->attn_out, y, w->attn_out_bias);
@@ -45,7 +45,7 @@ struct tensor *attention_mixer(struct tape *t, const struct model *m, const stru
 /* Keys and values of the source were stored when it was encoded. */
 struct tensor *attention_cross(struct tape *t, const struct model *m, const struct layer *l, struct tensor *x)
 {
-    const struct arch *a = &m->arch;
+    const struct arch *a = l->arch;
     struct tensor *q = op_linear(t, l->w.cross_q, x, l->w.cross_q_bias);
     struct tensor *y = op_attention(t, &(struct attention){
         .q = q, .group = m->cross_group, .group_layer = l->cross_layer, .n_head = a->n_head, .n_kv = a->n_kv, .scale = l->attn_scale });

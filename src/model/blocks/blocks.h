@@ -26,6 +26,17 @@ extern const struct ffn_info   ffn_table[FFN_COUNT];
 struct tensor *block_norm_(struct tape *t, const struct arch *a, struct tensor *x, struct tensor *w, struct tensor *b);
 #define block_norm(t, ...) block_norm_(TAPE_HERE(t), __VA_ARGS__)
 
+/* layer_block.c: what decoder and encoder share. */
+struct embedding { /* what is added to the rows of the token table; NULL: not there */
+    struct tensor *position, *norm, *norm_bias;
+};
+void           block_ropes(struct tape *t, const struct model *m, struct step *s);
+struct tensor *block_embed(struct tape *t, const struct model *m, const struct step *s, const struct embedding *e);
+struct tensor *block_layer(struct tape *t, const struct model *m, const struct layer *l, const struct step *s, struct tensor *x);
+
+/* heads.c: what the model's head makes of an encoder's states; x itself when there is none. */
+struct tensor *block_head(struct tape *t, const struct model *m, const struct step *s, struct tensor *x);
+
 /* attention_block.c */
 mixer_fn       attention_mixer;       /* self-attention: cached when the layer has a group, else over the step itself */
 struct tensor *attention_cross(struct tape *t, const struct model *m, const struct layer *l, struct tensor *x);

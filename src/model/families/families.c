@@ -20,11 +20,11 @@ static bool contains(const char *const *list, struct str name)
     return false;
 }
 
-static void list_supported(bool gguf, struct buf *b)
+static const struct family_head *find_head(const struct family *f, struct str name)
 {
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        for (const char *const *n = gguf ? table[i]->gguf_archs : table[i]->hf_types; n && *n; n++)
-            buf_printf(b, "%s%s", b->n ? ", " : "", *n);
+    for (const struct family_head *h = f->encoder_heads; h && h->name; h++)
+        if (str_is(name, h->name)) return h;
+    return NULL;
 }
 
 /* architectures[0] of a Hugging Face file. */
@@ -40,13 +40,36 @@ static bool first_architecture(const struct container *c, struct str *name)
     return true;
 }
 
+enum head_kind family_head_kind(const struct family *f, const struct container *c)
+{
+    struct str name;
+    const bool gguf = container_kv(c, "general.architecture") != NULL;
+    if (!f->encoder_heads) return HEAD_NONE;
+    if (first_architecture(c, &name)) {
+        const struct family_head *h = find_head(f, name);
+        return h ? h->kind : HEAD_NONE;
+    }
+    for (const struct family_head *h = f->encoder_heads; h->name; h++) {
+        const char *marker = gguf ? h->gguf : h->hf;
+        if (marker && container_tensor(c, marker)) return h->kind;
+    }
+    return HEAD_NONE;
+}
+
+static void list_supported(bool gguf, struct buf *b)
+{
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        for (const char *const *n = gguf ? table[i]->gguf_archs : table[i]->hf_types; n && *n; n++)
+            buf_printf(b, "%s%s", b->n ? ", " : "", *n);
+}
+
 int family_find(const struct family **out, const struct container *c, struct hearth_error *err)
 {
     const struct kv *arch = container_kv(c, "general.architecture"), *type = container_kv(c, "model_type"), *name = arch ? arch : type;
-    if (!name || name->type != KV_STRING)
-        return fail(err, HEARTH_E_FORMAT, "%s says neither model_type nor general.architecture: it is weights without a description", c->path);
     const struct family *other = NULL;
     struct str head = { 0 };
+    if (!name || name->type != KV_STRING)
+        return fail(err, HEARTH_E_FORMAT, "%s says neither model_type nor general.architecture: it is weights without a description", c->path);
     bool known = false;
     const bool has_head = first_architecture(c, &head);
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) { /* rows may share a type and differ in their heads or tensors */
@@ -54,11 +77,12 @@ int family_find(const struct family **out, const struct container *c, struct hea
         known = true;
         if (table[i]->claims && !table[i]->claims(c)) continue;
         *out = table[i];
-        if (!has_head || contains(table[i]->heads, head)) return 0;
+        if (!has_head || contains(table[i]->heads, head) || find_head(table[i], head)) return 0;
         other = table[i];
     }
     if (other)
-        return fail(err, HEARTH_E_UNSUPPORTED, "the model is a %.*s; of this family only %s is supported", STR_ARG(head), other->heads[0]);
+        return fail(err, HEARTH_E_UNSUPPORTED, "the model is a %.*s; of this family only %s and its like are supported", STR_ARG(head),
+                    other->heads ? other->heads[0] : other->encoder_heads[0].name);
     if (known) return fail(err, HEARTH_E_UNSUPPORTED, "the tensors of %s are of no version of %.*s that is supported", c->path, STR_ARG(name->s));
     struct buf b;
     buf_init(&b, 4096);

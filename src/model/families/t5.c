@@ -30,14 +30,13 @@ static const struct config_guard guards[] = {
 static const struct weight_name model_weights[] = {
     { W_embed, "shared.weight|encoder.embed_tokens.weight|decoder.embed_tokens.weight", "token_embd.weight", 0 },
     { W_encoder_norm, "encoder.final_layer_norm.weight", "enc.output_norm.weight", 0 },
-    { W_encoder_buckets, "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", "enc.blk.0.attn_rel_b.weight", 0 },
-    { W_buckets, "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", "dec.blk.0.attn_rel_b.weight", 0 },
     { W_norm, "decoder.final_layer_norm.weight", "dec.output_norm.weight", 0 },
     { W_head, "lm_head.weight", "output.weight", WEIGHT_OPTIONAL },
 };
 
 static const struct weight_name encoder_weights[] = {
     { W_mixer_norm, "encoder.block.%d.layer.0.layer_norm.weight", "enc.blk.%d.attn_norm.weight", 0 },
+    { W_attn_buckets, "encoder.block.%d.layer.0.SelfAttention.relative_attention_bias.weight", "enc.blk.%d.attn_rel_b.weight", WEIGHT_OPTIONAL },
     { W_attn_q, "encoder.block.%d.layer.0.SelfAttention.q.weight", "enc.blk.%d.attn_q.weight", 0 },
     { W_attn_k, "encoder.block.%d.layer.0.SelfAttention.k.weight", "enc.blk.%d.attn_k.weight", 0 },
     { W_attn_v, "encoder.block.%d.layer.0.SelfAttention.v.weight", "enc.blk.%d.attn_v.weight", 0 },
@@ -50,6 +49,7 @@ static const struct weight_name encoder_weights[] = {
 
 static const struct weight_name layer_weights[] = {
     { W_mixer_norm, "decoder.block.%d.layer.0.layer_norm.weight", "dec.blk.%d.attn_norm.weight", 0 },
+    { W_attn_buckets, "decoder.block.%d.layer.0.SelfAttention.relative_attention_bias.weight", "dec.blk.%d.attn_rel_b.weight", WEIGHT_OPTIONAL },
     { W_attn_q, "decoder.block.%d.layer.0.SelfAttention.q.weight", "dec.blk.%d.attn_q.weight", 0 },
     { W_attn_k, "decoder.block.%d.layer.0.SelfAttention.k.weight", "dec.blk.%d.attn_k.weight", 0 },
     { W_attn_v, "decoder.block.%d.layer.0.SelfAttention.v.weight", "dec.blk.%d.attn_v.weight", 0 },
