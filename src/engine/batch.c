@@ -11,25 +11,44 @@ static int32_t count_want(const struct part *parts, int n_parts)
 }
 
 /* Fills the ragged table; rows of part i follow those of part i - 1. */
+/* Rows of a part that results are asked of, into wanted: the last ones; of encoders those named, all, or the first. */
+static int32_t gather_wanted(const struct hearth_session *s, const struct part *p, int32_t first, int32_t *wanted)
+{
+    const struct arch *a = &s->model->m->arch;
+    int32_t n = 0;
+    if (a->n_layer) {
+        for (int32_t j = p->n - p->want; j < p->n; j++) wanted[n++] = first + j;
+        return n;
+    }
+    if (p->rows) {
+        for (int32_t j = 0; j < p->n_rows; j++) wanted[n++] = first + p->rows[j];
+        return n;
+    }
+    for (int32_t j = 0; j < (head_is_whole(a->head) ? 1 : p->n); j++) wanted[n++] = first + j;
+    return n;
+}
+
 static int32_t gather_rows(struct hearth_session *s, const struct part *parts, int n_parts)
 {
     int32_t row = 0, want = 0;
-    int32_t *ids = s->host, *positions = ids + s->max_rows, *set = positions + s->max_rows, *wanted = set + s->max_rows;
+    int32_t *ids = s->host, *positions = ids + s->max_rows, *set = positions + s->max_rows, *wanted = set + s->max_rows, *types = wanted + s->max_rows;
     for (int i = 0; i < n_parts; i++) {
         const struct part *p = &parts[i];
         struct ragged_seq *r = &s->ragged_seq[i];
         *r = (struct ragged_seq){ .first = row, .rows = p->n, .position = s->seq[p->seq].n, .source = s->seq[p->seq].n_source };
         cache_describe(s->cache, p->seq, r);
+        want += gather_wanted(s, p, row, wanted + want);
         for (int32_t j = 0; j < p->n; j++, row++) {
             ids[row] = p->ids[j];
             positions[row] = r->position + j;
             set[row] = i;
             s->row_seq[row] = i;
-            if (j >= p->n - p->want) wanted[want++] = row;
+            types[row] = p->types ? p->types[j] : 0;
         }
     }
     s->ragged.n_seq = n_parts;
     s->ragged.n_rows = row;
+    s->n_want = want;
     return row;
 }
 
@@ -50,6 +69,10 @@ static void put_inputs(struct hearth_session *s, struct step *in, const struct p
         put_input(s, &s->positions, 1, &n, s->host + s->max_rows);
         in->positions = &s->positions;
     }
+    if (a->n_type) {
+        put_input(s, &s->types, 1, &n, s->host + 4 * s->max_rows);
+        in->types = &s->types;
+    }
     if (a->position == POSITION_ROTARY) {
         put_input(s, &s->set, 1, &n, s->host + 2 * s->max_rows);
         in->set = &s->set;
@@ -61,7 +84,7 @@ static void put_inputs(struct hearth_session *s, struct step *in, const struct p
             in->frequencies[k] = &s->freq[k];
         }
     }
-    if (want < rows) {
+    if (want < rows || !a->n_layer) {
         put_input(s, &s->want, 1, &m, s->host + 3 * s->max_rows);
         in->want = &s->want;
     }
@@ -128,6 +151,57 @@ int session_step(struct hearth_session *s, const struct part *parts, int n_parts
         q->n += parts[i].n;
     }
     return 0;
+}
+
+static int read_floats(struct hearth_session *s, const struct tensor *t, float **out, int64_t *room, struct hearth_error *err)
+{
+    const int64_t n = tensor_count(t);
+    if (n > *room) {
+        float *p = mem_resize(*out, (uint64_t)n, sizeof *p);
+        if (!p) return fail_memory(err, (uint64_t)n * sizeof *p, "what the model computed");
+        *out = p;
+        *room = n;
+    }
+    s->model->backend->read(s->model->backend, *out, t->data, (uint64_t)n * sizeof **out);
+    return 0;
+}
+
+void encoded_free(struct encoded *e)
+{
+    mem_free(e->states);
+    mem_free(e->logits);
+    *e = (struct encoded){ 0 };
+}
+
+static int compute_texts(struct hearth_session *s, const struct part *parts, int n_parts, bool states, bool logits, struct encoded *out,
+                         const volatile int *cancel, struct hearth_error *err)
+{
+    struct step in = { .headless = !logits };
+    const int32_t rows = gather_rows(s, parts, n_parts);
+    put_inputs(s, &in, parts, n_parts, rows, s->n_want);
+    tape_begin(s->tape, &s->ragged);
+    struct tensor *last = encoder_record(s->tape, s->model->m, &in), *keep[2] = { last, in.states };
+    int status = tape_plan(s->tape, keep, 2, err);
+    if (!status) status = tape_run(s->tape, cancel, err);
+    if (!status && states) status = read_floats(s, in.states, &out->states, &out->room_states, err);
+    if (!status && logits) status = read_floats(s, last, &out->logits, &out->room_logits, err);
+    if (status) return status;
+    out->n_rows = last->dim[0];
+    out->columns = last->dim[1];
+    return 0;
+}
+
+int session_read(struct hearth_session *s, const struct part *parts, int n_parts, bool states, bool logits, struct encoded *out,
+                 const volatile int *cancel, struct hearth_error *err)
+{
+    int64_t rows = 0;
+    for (int i = 0; i < n_parts; i++) rows += parts[i].n;
+    if (n_parts < 1 || n_parts > s->n_seq || rows > s->max_rows || rows < n_parts)
+        return fail(err, HEARTH_E_INTERNAL, "a step of %d texts and %lld rows, but the session was made for %d and %d", n_parts, (long long)rows, s->n_seq, s->max_rows);
+    pthread_mutex_lock(&s->model->turn);
+    int status = compute_texts(s, parts, n_parts, states, logits, out, cancel, err);
+    pthread_mutex_unlock(&s->model->turn);
+    return status;
 }
 
 static int compute_states(struct hearth_session *s, const struct part *part, float *states, const volatile int *cancel, struct hearth_error *err)

@@ -62,13 +62,13 @@ static int make_inputs(struct hearth_session *s, struct hearth_error *err)
     const struct arch *a = &s->model->m->arch;
     const uint64_t halves[MODEL_ROPES] = { (uint64_t)a->rope.part / 2, (uint64_t)a->local_rope.part / 2 };
     const uint64_t half = halves[0] + halves[1] + 1;
-    s->inputs_bytes = 4 * rows + (uint64_t)s->n_seq * half * sizeof(float);
+    s->inputs_bytes = 5 * rows + (uint64_t)s->n_seq * half * sizeof(float);
     s->inputs = s->model->backend->alloc(s->model->backend, s->inputs_bytes);
-    s->host = mem_array(4 * (uint64_t)s->max_rows, sizeof *s->host);
+    s->host = mem_array(5 * (uint64_t)s->max_rows, sizeof *s->host);
     s->row_seq = mem_array((uint64_t)s->max_rows, sizeof *s->row_seq);
     s->ragged_seq = mem_array((uint64_t)s->n_seq, sizeof *s->ragged_seq);
     s->frequencies = mem_array((uint64_t)s->n_seq * half, sizeof *s->frequencies);
-    s->logits_room = (int64_t)s->n_seq * s->model->m->arch.n_vocab;
+    s->logits_room = a->n_layer ? (int64_t)s->n_seq * a->n_vocab : 1;
     s->logits = mem_array((uint64_t)s->logits_room, sizeof *s->logits);
     if (!s->inputs || !s->host || !s->row_seq || !s->ragged_seq || !s->frequencies || !s->logits)
         return fail_memory(err, s->inputs_bytes, "the inputs of a step");
@@ -76,8 +76,9 @@ static int make_inputs(struct hearth_session *s, struct hearth_error *err)
     s->positions = input_tensor("positions", DTYPE_I32, s->inputs + rows);
     s->set = input_tensor("frequency_set", DTYPE_I32, s->inputs + 2 * rows);
     s->want = input_tensor("want", DTYPE_I32, s->inputs + 3 * rows);
-    s->freq[0] = input_tensor("frequencies", DTYPE_F32, s->inputs + 4 * rows);
-    s->freq[1] = input_tensor("local_frequencies", DTYPE_F32, s->inputs + 4 * rows + (uint64_t)s->n_seq * halves[0] * sizeof(float));
+    s->types = input_tensor("types", DTYPE_I32, s->inputs + 4 * rows);
+    s->freq[0] = input_tensor("frequencies", DTYPE_F32, s->inputs + 5 * rows);
+    s->freq[1] = input_tensor("local_frequencies", DTYPE_F32, s->inputs + 5 * rows + (uint64_t)s->n_seq * halves[0] * sizeof(float));
     s->ragged.seq = s->ragged_seq;
     s->ragged.row_seq = s->row_seq;
     s->ragged.group = cache_groups(s->cache);
@@ -85,7 +86,8 @@ static int make_inputs(struct hearth_session *s, struct hearth_error *err)
     return 0;
 }
 
-struct tensor *session_record(struct hearth_session *s, int64_t n, int64_t want)
+/* Inputs as a step of n rows would have them, with whatever values. */
+static struct step describe_step(struct hearth_session *s, int64_t n, int64_t want)
 {
     const struct arch *a = &s->model->m->arch;
     const struct rope *const ropes[MODEL_ROPES] = { &a->rope, &a->local_rope };
@@ -93,8 +95,10 @@ struct tensor *session_record(struct hearth_session *s, int64_t n, int64_t want)
     tensor_shape(&s->ids, DTYPE_I32, 1, &n);
     tensor_shape(&s->positions, DTYPE_I32, 1, &n);
     tensor_shape(&s->set, DTYPE_I32, 1, &n);
+    tensor_shape(&s->types, DTYPE_I32, 1, &n);
     tensor_shape(&s->want, DTYPE_I32, 1, &want);
     if (a->position == POSITION_LEARNED) in.positions = &s->positions;
+    if (a->n_type) in.types = &s->types;
     if (a->position == POSITION_ROTARY) {
         in.set = &s->set;
         for (int i = 0; i < MODEL_ROPES; i++) {
@@ -103,6 +107,12 @@ struct tensor *session_record(struct hearth_session *s, int64_t n, int64_t want)
             in.frequencies[i] = &s->freq[i];
         }
     }
+    return in;
+}
+
+struct tensor *session_record(struct hearth_session *s, int64_t n, int64_t want)
+{
+    struct step in = describe_step(s, n, want);
     tape_begin(s->tape, &s->ragged);
     s->ragged.n_seq = 0;
     return decoder_record(s->tape, s->model->m, &in);
@@ -110,8 +120,8 @@ struct tensor *session_record(struct hearth_session *s, int64_t n, int64_t want)
 
 struct tensor *session_record_source(struct hearth_session *s, int64_t n)
 {
-    struct step in = { .ids = &s->ids };
-    tensor_shape(&s->ids, DTYPE_I32, 1, &n);
+    struct step in = describe_step(s, n, 1);
+    if (!head_is_whole(s->model->m->arch.head)) in.want = NULL;
     tape_begin(s->tape, &s->ragged);
     return encoder_record(s->tape, s->model->m, &in);
 }
@@ -119,6 +129,7 @@ struct tensor *session_record_source(struct hearth_session *s, int64_t n)
 /* Plans the largest step without running it, so that later steps find their memory. */
 static int reserve_step(struct hearth_session *s, struct hearth_error *err)
 {
+    if (!s->model->m->arch.n_layer) return 0; /* encoders: texts of any length in one step, planned when they come */
     struct tensor *keep = session_record(s, s->chunk + s->n_seq - 1, s->n_seq);
     pthread_mutex_lock(&s->model->turn);
     int status = tape_plan(s->tape, &keep, 1, err);
@@ -129,7 +140,7 @@ static int reserve_step(struct hearth_session *s, struct hearth_error *err)
 /* Wide models take shorter chunks: the memory of a step grows with its rows. */
 static void shorten_chunk(struct hearth_session *s)
 {
-    if (s->tape->planned_bytes <= STEP_BYTES) return;
+    if (s->tape->planned_bytes <= STEP_BYTES || !s->model->m->arch.n_layer) return;
     const int64_t fits = s->chunk * (int64_t)STEP_BYTES / s->tape->planned_bytes;
     s->chunk = fits > MIN_CHUNK ? (int32_t)fits : s->chunk < MIN_CHUNK ? s->chunk : MIN_CHUNK;
 }
@@ -138,8 +149,7 @@ int session_new(hearth_session **out, hearth_model *model, const hearth_session_
 {
     hearth_session_options o = { .size = sizeof o };
     if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
-    if (model->m->arch.task == HEARTH_TASK_ENCODER)
-        return fail(err, HEARTH_E_UNSUPPORTED, "a %s model writes no text, and reading pictures is not there yet", model->m->family->name);
+    if (model->m->arch.patch) return fail(err, HEARTH_E_UNSUPPORTED, "a %s model reads pictures, which is not there yet", model->m->family->name);
     struct hearth_session *s = mem_array(1, sizeof *s);
     if (!s) return fail_memory(err, sizeof *s, "the session");
     s->model = model;
@@ -161,6 +171,8 @@ int session_new(hearth_session **out, hearth_model *model, const hearth_session_
 
 int hearth_session_new(hearth_session **out, hearth_model *m, const hearth_session_options *options, hearth_error *err)
 {
+    if (m->m->arch.task == HEARTH_TASK_ENCODER)
+        return fail(err, HEARTH_E_UNSUPPORTED, "a %s model writes no text: it gives embeddings, labels or missing words", m->m->family->name);
     return session_new(out, m, options, false, err);
 }
 

@@ -40,12 +40,13 @@ struct hearth_session {
     struct sequence     *seq;       /* [n_seq] */
     int32_t              n_seq, context, chunk;
     int32_t              max_rows;  /* of a step */
+    int32_t              n_want;    /* rows of the last step that results were asked of */
     /* the step's inputs: host copies and tensors in backend memory */
     char                *inputs;    /* backend memory */
     uint64_t             inputs_bytes;
-    int32_t             *host;      /* [4, max_rows]: ids, positions, set, want */
+    int32_t             *host;      /* [5, max_rows]: ids, positions, set, want, types */
     float               *frequencies; /* [n_seq, part / 2], of the widest */
-    struct tensor        ids, positions, set, want, freq[MODEL_ROPES];
+    struct tensor        ids, positions, set, want, types, freq[MODEL_ROPES];
     struct ragged        ragged;
     struct ragged_seq   *ragged_seq; /* [n_seq] */
     int32_t             *row_seq;    /* [max_rows] */
@@ -62,6 +63,9 @@ struct part {
     int32_t        n;
     int32_t        rope_length; /* tokens that fix rotary frequencies: the whole prompt's, or the position + 1 */
     int32_t        want;        /* how many of its last rows' logits are asked for */
+    const int32_t *types;       /* [n] encoders: kinds of the rows; NULL: all 0 */
+    const int32_t *rows;        /* [n_rows] encoders: rows whose results are asked for; NULL: all (of heads over whole texts, the first) */
+    int32_t        n_rows;
 };
 
 /* Runs a step; logits of the wanted rows, in order, are in s->logits. The sequences have grown by their parts. On failure or
@@ -70,6 +74,17 @@ int session_step(struct hearth_session *s, const struct part *parts, int n_parts
 
 /* Encodes a source for sequence seq (encoder-decoders), writing its cross cache. states: host [n, width] or NULL. */
 int session_encode(struct hearth_session *s, int32_t seq, const int32_t *ids, int32_t n, float *states, const volatile int *cancel, struct hearth_error *err);
+
+/* Encodes several texts in one step (encoders). n_states, n_logits: floats that were read into *states [all rows, width] and
+ * *logits [wanted rows, columns]; either may be NULL when nobody asks. Both are arrays that mem_resize knows, and grow. */
+struct encoded {
+    float  *states, *logits;
+    int64_t room_states, room_logits;
+    int64_t n_rows, columns;
+};
+void encoded_free(struct encoded *e);
+int  session_read(struct hearth_session *s, const struct part *parts, int n_parts, bool states, bool logits, struct encoded *out,
+                  const volatile int *cancel, struct hearth_error *err);
 
 /* Cuts a sequence back to its first n tokens. */
 void session_trim(struct hearth_session *s, int32_t seq, int32_t n);
@@ -82,7 +97,7 @@ int32_t session_hard_limit(const struct model *m);
 struct tensor *session_record(struct hearth_session *s, int64_t n, int64_t want);
 struct tensor *session_record_source(struct hearth_session *s, int64_t n);
 
-/* Like hearth_session_new; run_now makes a tape that executes ops as they are called (verify). */
+/* Like hearth_session_new, and also for encoders of texts; run_now makes a tape that executes ops as they are called (verify). */
 int session_new(hearth_session **out, hearth_model *m, const hearth_session_options *options, bool run_now, struct hearth_error *err);
 
 /* Every id must be in the vocabulary. */

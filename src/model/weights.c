@@ -387,6 +387,7 @@ static bool is_wanted(const struct arch *a, const struct weight_name *w, int lay
     if ((flags & WEIGHT_QRANK) && !a->q_rank) return false;
     if ((flags & WEIGHT_NOT_FIRST) && layer == 0) return false;
     if ((flags & WEIGHT_NO_QRANK) && a->q_rank) return false;
+    if ((flags & WEIGHT_TYPES) && !a->n_type) return false;
     if (w->heads && !(w->heads & 1u << a->head)) return false;
     return true;
 }

@@ -52,6 +52,7 @@ struct weight_name {
 #define WEIGHT_SHARED   256u /* only with shared experts */
 #define WEIGHT_QRANK    512u /* only with compressed queries, and only without: */
 #define WEIGHT_NO_QRANK 1024u
+#define WEIGHT_TYPES    2048u /* only with token types */
 #define WEIGHT_GATED    128u /* only when the feed-forward part is gated */
 #define WEIGHT_SERIAL   2048u /* only when the two branches follow each other */
 #define WEIGHT_UNLESS   4096u /* `when` says that the weight does not exist */

@@ -1,5 +1,5 @@
 /* Vision transformer: patches of a picture through an encoder, a classifier over the class row. Dosovitskiy et al. 2021. */
-#include "model/family.h"
+#include "model/families/encoders.h"
 
 #define AT(field) offsetof(struct arch, field)
 
@@ -55,15 +55,12 @@ static const struct weight_name encoder_weights[] = {
 
 static int finish(struct arch *a, const struct config *c, struct hearth_error *err)
 {
-    const struct file_tensor *labels = container_tensor(c->c, "classifier.weight");
     if (a->image_size % a->patch) return fail(err, HEARTH_E_FORMAT, "a picture of %d is not a multiple of patches of %d", a->image_size, a->patch);
     if (a->width % a->n_head) return fail(err, HEARTH_E_FORMAT, "width %d is not a multiple of %d heads", a->width, a->n_head);
-    if (!labels || labels->rank != 2 || labels->dim[0] < 1 || labels->dim[0] > 1 << 20) return fail(err, HEARTH_E_FORMAT, "the model has no usable classifier.weight");
-    a->n_label = (int32_t)labels->dim[0];
     a->context = a->image_size / a->patch * (a->image_size / a->patch) + 1;
     a->n_kv = a->n_head;
     a->key_width = a->value_width = a->width / a->n_head;
-    return 0;
+    return encoder_labels(a, c, "classifier.weight", err);
 }
 
 const struct family family_vit = {
