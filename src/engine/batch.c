@@ -10,6 +10,14 @@ static int32_t count_want(const struct part *parts, int n_parts)
     return n;
 }
 
+/* Tokens that are not padding. */
+static int32_t count_tokens(const struct sequence *q, int32_t pad)
+{
+    int32_t n = 0;
+    for (int32_t i = 0; i < q->n; i++) n += q->ids[i] != pad;
+    return n;
+}
+
 /* Fills the ragged table; rows of part i follow those of part i - 1. */
 /* Rows of a part that results are asked of, into wanted: the last ones; of encoders those named, all, or the first. */
 static int32_t gather_wanted(const struct hearth_session *s, const struct part *p, int32_t first, int32_t *wanted)
@@ -30,17 +38,19 @@ static int32_t gather_wanted(const struct hearth_session *s, const struct part *
 
 static int32_t gather_rows(struct hearth_session *s, const struct part *parts, int n_parts)
 {
+    const struct arch *a = &s->model->m->arch;
     int32_t row = 0, want = 0;
     int32_t *ids = s->host, *positions = ids + s->max_rows, *set = positions + s->max_rows, *wanted = set + s->max_rows, *types = wanted + s->max_rows;
     for (int i = 0; i < n_parts; i++) {
         const struct part *p = &parts[i];
         struct ragged_seq *r = &s->ragged_seq[i];
         *r = (struct ragged_seq){ .first = row, .rows = p->n, .position = s->seq[p->seq].n, .source = s->seq[p->seq].n_source };
+        int32_t counted = a->pad_positions ? count_tokens(&s->seq[p->seq], a->pad) : 0;
         cache_describe(s->cache, p->seq, r);
         want += gather_wanted(s, p, row, wanted + want);
         for (int32_t j = 0; j < p->n; j++, row++) {
             ids[row] = p->ids[j];
-            positions[row] = r->position + j;
+            positions[row] = a->pad_positions ? (p->ids[j] == a->pad ? a->pad : a->pad + ++counted) : r->position + j;
             set[row] = i;
             s->row_seq[row] = i;
             types[row] = p->types ? p->types[j] : 0;
@@ -65,7 +75,7 @@ static void put_inputs(struct hearth_session *s, struct step *in, const struct p
     const int64_t n = rows, m = want;
     put_input(s, &s->ids, 1, &n, s->host);
     in->ids = &s->ids;
-    if (a->position == POSITION_LEARNED) {
+    if (arch_has_positions(a)) {
         put_input(s, &s->positions, 1, &n, s->host + s->max_rows);
         in->positions = &s->positions;
     }

@@ -166,12 +166,14 @@ static bool is_end(const struct arch *a, const hearth_request *r, int32_t token)
 static int take_token(struct generation *g, struct job *j, const float *logits, hearth_error *err)
 {
     int32_t token;
+    const struct arch *a = &g->s->model->m->arch;
     int status = sample_chain_pick(j->chain, logits, &token, err);
     if (status) return status;
+    if (a->n_encoder_layer && a->forced_bos >= 0 && !j->r->n_generated) token = a->forced_bos;
     if (!g->timing.generated_tokens) g->timing.first_token_seconds = (double)(clock_ns() - g->start) * 1e-9;
     g->timing.generated_tokens++;
     j->next = token;
-    if (!j->r->ignore_end && is_end(&g->s->model->m->arch, j->r, token)) {
+    if (!j->r->ignore_end && is_end(a, j->r, token)) {
         finish_job(g, j, HEARTH_FINISH_END);
         return 0;
     }

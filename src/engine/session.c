@@ -97,7 +97,7 @@ static struct step describe_step(struct hearth_session *s, int64_t n, int64_t wa
     tensor_shape(&s->set, DTYPE_I32, 1, &n);
     tensor_shape(&s->types, DTYPE_I32, 1, &n);
     tensor_shape(&s->want, DTYPE_I32, 1, &want);
-    if (a->position == POSITION_LEARNED) in.positions = &s->positions;
+    if (arch_has_positions(a)) in.positions = &s->positions;
     if (a->n_type) in.types = &s->types;
     if (a->position == POSITION_ROTARY) {
         in.set = &s->set;

@@ -141,10 +141,12 @@ struct arch {
     int32_t            n_label;          /* of a classifier */
     int32_t            n_type;           /* kinds of rows that the embeddings tell apart (first text, second text); 0: none */
     bool               project_last;     /* embeddings, positions and norm are embed_width wide, and projected after them */
+    bool               pad_positions;    /* only tokens that are not padding count; they begin at pad + 1, and padding stands at pad */
     bool               wave_table;       /* the table of positions holds sines and cosines, and is made when the file has none */
     bool               buckets_by_layer; /* every layer has a table of biases by distance; else the first one's serves all */
     int32_t            encoder_heads, encoder_ff_width; /* of encoder-decoders whose halves differ; 0: as the decoder */
     int32_t            bos, eos, start, pad;     /* -1: none */
+    int32_t            forced_bos;               /* encoder-decoders: the token after the start is this one (a language); -1: any */
     int32_t            ends[8], n_ends;          /* tokens that end a text */
     bool               norm_bare;                /* norms have no weights */
     bool               fused_qkv;                /* queries, keys and values are one tensor of this file */
@@ -159,6 +161,12 @@ struct arch {
 static inline bool arch_has_experts(const struct arch *a, int layer)
 {
     return a->n_expert > 0 && layer >= a->dense_layers && !(a->dense_list && a->dense_list[layer]);
+}
+
+/* Whether a step has positions as an input; other ops know them by themselves. */
+static inline bool arch_has_positions(const struct arch *a)
+{
+    return a->position == POSITION_LEARNED || a->pad_positions;
 }
 
 /* Tokens that a query of this layer sees; 0: all. */

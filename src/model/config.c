@@ -383,7 +383,8 @@ int config_tokens(const struct config *c, struct arch *a, struct hearth_error *e
     a->eos = a->n_ends ? a->ends[0] : -1;
     a->bos = token_key(c, c->gguf ? "tokenizer.ggml.bos_token_id" : "bos_token_id", a, a->bos < a->n_vocab ? a->bos : -1);
     a->pad = token_key(c, c->gguf ? "tokenizer.ggml.padding_token_id" : "pad_token_id", a, a->pad < a->n_vocab ? a->pad : -1);
-    a->start = token_key(c, "decoder_start_token_id", a, a->start);
+    a->start = token_key(c, "generation.decoder_start_token_id", a, token_key(c, "decoder_start_token_id", a, a->start < a->n_vocab ? a->start : -1));
+    a->forced_bos = token_key(c, "generation.forced_bos_token_id", a, token_key(c, "forced_bos_token_id", a, -1));
     const struct kv *start = config_find(c, NULL, "decoder_start_token_id");
     if (start && start->type == KV_INT && start->i >= 0 && start->i < a->n_vocab) a->start = (int32_t)start->i;
     return 0;

@@ -263,7 +263,7 @@ static int make_positions(struct model *m, struct hearth_error *err)
 /* A table of positions whose first rows no text uses: the model sees it from the row of position 0 on. */
 static void skip_positions(const struct model *m, struct tensor *t)
 {
-    if (!t || !m->arch.position_offset) return;
+    if (!t || !m->arch.position_offset || m->arch.pad_positions) return;
     t->data = (char *)t->data + m->arch.position_offset * t->stride[0];
     t->dim[0] -= m->arch.position_offset;
 }

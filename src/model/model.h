@@ -53,7 +53,7 @@ void model_close(struct model *m);
 /* Inputs of a step: tensors in backend memory, filled by the session before recording. */
 struct step {
     struct tensor *ids;         /* i32 [n] */
-    struct tensor *positions;   /* i32 [n]; learned positions only */
+    struct tensor *positions;   /* i32 [n]; models for which arch_has_positions only */
     struct tensor *types;       /* i32 [n]; models with token types only */
     struct tensor *frequencies[MODEL_ROPES]; /* f32 [sets, part / 2]; rotary only */
     struct tensor *set;         /* i32 [n]: row of frequencies for each row; rotary only */

@@ -99,8 +99,10 @@ struct tensor *op_layer_norm_(struct tape *t, struct tensor *x, struct tensor *w
  *             -> [n, part]: cosines then sines of position * frequency, computed in f32 as the references do.
  * rope: x [n, heads * head_width], or a view [n, heads, head_width] -> [n, heads * head_width]; the first `part` values of each head are turned. Pairs (i, i + part / 2), or
  *       (2i, 2i + 1) when `interleaved`.
- * waves: frequencies f32 [half] -> [rows of like, 2 * half]: sines, then cosines of (position + offset) * frequency. */
+ * waves: frequencies f32 [half] -> [rows of like, 2 * half]: sines, then cosines of (position + offset) * frequency; or of the
+ *       given positions i32 [n] * frequency, and zeros for position `empty`. */
 struct tensor *op_waves_(struct tape *t, struct tensor *frequencies, struct tensor *like, int offset);
+struct tensor *op_waves_at_(struct tape *t, struct tensor *frequencies, struct tensor *positions, int empty);
 struct tensor *op_rope_table_(struct tape *t, struct tensor *frequencies, struct tensor *set, float scale);
 struct tensor *op_rope_(struct tape *t, struct tensor *x, struct tensor *table, int head_width, bool interleaved);
 
@@ -201,6 +203,7 @@ int gradient_record(struct tape *t, struct tensor *loss, struct tensor *seed, st
 #define op_softcap(t, ...)     op_softcap_(TAPE_HERE(t), __VA_ARGS__)
 #define op_clamped_glu(t, ...) op_clamped_glu_(TAPE_HERE(t), __VA_ARGS__)
 #define op_waves(t, ...)       op_waves_(TAPE_HERE(t), __VA_ARGS__)
+#define op_waves_at(t, ...)    op_waves_at_(TAPE_HERE(t), __VA_ARGS__)
 #define op_mix(t, ...)         op_mix_(TAPE_HERE(t), __VA_ARGS__)
 #define op_activate(t, ...)    op_activate_(TAPE_HERE(t), __VA_ARGS__)
 #define op_concat(t, ...)      op_concat_(TAPE_HERE(t), __VA_ARGS__)

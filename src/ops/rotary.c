@@ -37,13 +37,29 @@ struct tensor *op_waves_(struct tape *t, struct tensor *frequencies, struct tens
     return op_end(t, r);
 }
 
+struct tensor *op_waves_at_(struct tape *t, struct tensor *frequencies, struct tensor *positions, int empty)
+{
+    if (t->status) return frequencies;
+    if (!op_is_f32(frequencies) || frequencies->rank != 1 || positions->type != DTYPE_I32 || positions->rank != 1)
+        return op_shapes(t, "waves", frequencies, positions);
+    struct op_record *r = op_make(t, OP_WAVES, frequencies, positions, NULL, 2, (int64_t[]){ positions->dim[0], 2 * frequencies->dim[0] });
+    if (r) r->p.i[0] = empty;
+    return op_end(t, r);
+}
+
 void waves_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
 {
     const int64_t half = r->in[0]->dim[0];
     const float *f = r->in[0]->data;
+    const int32_t *positions = r->in[1] ? r->in[1]->data : NULL;
     for (int64_t i = begin; i < end; i++) {
-        const float position = (float)(ragged_position(g, i) + r->p.i[0]);
+        const int32_t at = positions ? positions[i] : ragged_position(g, i) + r->p.i[0];
+        const float position = (float)at;
         float *y = ROW(r->out[0], i);
+        if (positions && at == r->p.i[0]) {
+            memset(y, 0, 2 * (size_t)half * sizeof *y);
+            continue;
+        }
         for (int64_t c = 0; c < half; c++) {
             y[c] = sinf(position * f[c]);
             y[half + c] = cosf(position * f[c]);

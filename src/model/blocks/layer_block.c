@@ -15,7 +15,8 @@ struct tensor *block_embed(struct tape *t, const struct model *m, const struct s
     if (a->embed_scale != 0.0f) x = op_scale(t, x, a->embed_scale);
     if (m->w.types) x = op_add(t, x, op_embed(t, m->w.types, s->types));
     if (a->position == POSITION_LEARNED) x = op_add(t, x, op_embed(t, e->position, s->positions));
-    if (a->position == POSITION_WAVES) x = op_add(t, x, op_waves(t, m->waves, s->ids, a->position_offset));
+    if (a->position == POSITION_WAVES)
+        x = op_add(t, x, a->pad_positions ? op_waves_at(t, m->waves, s->positions, a->pad) : op_waves(t, m->waves, s->ids, a->position_offset));
     if (a->embed_norm_inside) tape_name(x, "hidden", 0);
     if (e->norm) x = block_norm(t, a, x, e->norm, e->norm_bias);
     return m->w.project_in && a->project_last ? op_linear(t, m->w.project_in, x, m->w.project_in_bias) : x;

@@ -164,6 +164,7 @@ static int finish_roberta(struct arch *a, const struct config *c, struct hearth_
     int status = config_number(c, "pad_token_id", NULL, 1, &pad, err);
     if (status) return status;
     if (!(pad >= 0 && pad + 1 < a->context)) return fail(err, HEARTH_E_FORMAT, "a padding token of %g leaves no positions of %d", pad, a->context);
+    a->pad_positions = true;
     a->position_offset = (int32_t)pad + 1; /* max_position_embeddings counts the rows that no text uses */
     a->context -= a->position_offset;
     a->head_act = a->head == HEAD_MASKED ? ACT_GELU : ACT_TANH;

@@ -73,25 +73,27 @@ static const struct weight_name encoder_weights[] = {
     { W_ffn_down_bias, LAYER "mlp.Wo.bias", NULL, 0, AT(ffn_bias) },
 };
 
-/* The classifier looks at the first row or at the mean of all; GGUF keeps neither, and those made so far take the mean. */
+/* The classifier looks at the first row or at the mean of all; GGUF: 2 and 1, and its readers take the mean when it is silent. */
 static int read_pooling(struct arch *a, const struct config *c, struct hearth_error *err)
 {
-    const struct kv *kv = config_find(c, "classifier_pooling", NULL);
+    const struct kv *kv = config_find(c, "classifier_pooling", "classifier.pooling_type");
+    const bool number = kv && kv->type == KV_INT, word = kv && kv->type == KV_STRING;
     if (a->head != HEAD_FIRST_NORM) return 0;
-    if (c->gguf || (kv && kv->type == KV_STRING && str_is(kv->s, "mean"))) a->head = HEAD_MEAN_NORM;
-    if (!kv || a->head == HEAD_MEAN_NORM || (kv->type == KV_STRING && str_is(kv->s, "cls"))) return 0;
-    return fail(err, HEARTH_E_UNSUPPORTED, "classifier_pooling is neither \"cls\" nor \"mean\"");
+    if ((!kv && c->gguf) || (number && kv->i == 1) || (word && str_is(kv->s, "mean"))) a->head = HEAD_MEAN_NORM;
+    if (!kv || a->head == HEAD_MEAN_NORM || (number && kv->i == 2) || (word && str_is(kv->s, "cls"))) return 0;
+    return fail(err, HEARTH_E_UNSUPPORTED, "the classifier's pooling is neither cls nor mean");
 }
 
 static int finish(struct arch *a, const struct config *c, struct hearth_error *err)
 {
-    double period;
+    double period = 3;
+    const struct kv *pattern = config_find(c, "global_attn_every_n_layers", "attention.sliding_window_pattern");
     if (a->width % a->n_head) return fail(err, HEARTH_E_FORMAT, "width %d is not a multiple of %d heads", a->width, a->n_head);
     a->n_kv = a->n_head;
     a->key_width = a->value_width = a->width / a->n_head;
-    int status = config_number(c, "global_attn_every_n_layers", NULL, 3, &period, err);
-    if (!status && !(period >= 1 && period <= 1024)) status = fail(err, HEARTH_E_FORMAT, "global_attn_every_n_layers %g makes no sense", period);
-    if (!status) status = config_layer_types(c, a, (int)period, 0, err);
+    if (pattern && pattern->type == KV_INT) period = pattern->f;
+    if (!(period >= 1 && period <= 1024)) return fail(err, HEARTH_E_FORMAT, "a window in all but every %gth layer makes no sense", period);
+    int status = config_layer_types(c, a, (int)period, 0, err);
     if (!status) status = config_number(c, "global_rope_theta", NULL, 160000, &a->rope.theta, err);
     if (!status) status = config_rope(c, a, err);
     if (!status) status = config_local_rope(c, a, c->gguf ? "rope.freq_base_swa" : "local_rope_theta", 10000, err);
