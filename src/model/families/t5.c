@@ -1,4 +1,5 @@
-/* T5 v1.0 and v1.1: encoder-decoder, distance buckets instead of positions, no scale on q k^T. Raffel et al. 2020. */
+/* T5 v1.0 and v1.1: encoder-decoder, distance buckets instead of positions, no scale on q k^T. Raffel et al. 2020. mT5 (Xue et
+ * al. 2020) never scales its last state, umT5 (Chung et al. 2023) always, and there every layer has buckets of its own. */
 #include <math.h>
 
 #include "model/family.h"
@@ -65,11 +66,20 @@ static const struct weight_name layer_weights[] = {
     { W_ffn_down, "decoder.block.%d.layer.2.DenseReluDense.wo.weight", "dec.blk.%d.ffn_down.weight", 0 },
 };
 
+static const struct weight_name encoder_model_weights[] = {
+    { W_embed, "shared.weight|encoder.embed_tokens.weight", NULL, 0 },
+    { W_encoder_norm, "encoder.final_layer_norm.weight", NULL, 0 },
+};
+
+static const char *const harmless[] = { "encoder.embed_tokens.weight", "decoder.embed_tokens.weight",
+                                        "EncDecAttention.relative_attention_bias.weight", "cross_attn_rel_b", NULL };
+
 /* feed_forward_proj is "relu" or "gated-gelu": activation, and whether a gate stands before it. */
-static int read_projection(struct arch *a, const struct config *c, struct hearth_error *err)
+static int read_projection(struct arch *a, const struct config *c, struct str name, struct hearth_error *err)
 {
     const struct kv *kv = config_find(c, "feed_forward_proj", NULL);
-    struct str name = kv && kv->type == KV_STRING ? kv->s : STR("relu");
+    if (kv && kv->type == KV_STRING) name = kv->s;
+    a->ffn = FFN_DENSE;
     if (str_starts(name, STR("gated-"))) {
         a->ffn = FFN_GATED;
         name = str_is(name, "gated-gelu") ? STR("gelu_new") : str_sub(name, 6, name.n); /* the reference's own exception */
@@ -80,10 +90,25 @@ static int read_projection(struct arch *a, const struct config *c, struct hearth
     return 0;
 }
 
+static int check(struct arch *a, struct hearth_error *err)
+{
+    a->n_kv = a->n_head;
+    if (a->bucket_distance <= a->buckets / 2)
+        return fail(err, HEARTH_E_FORMAT, "relative_attention_max_distance %d is too small for %d buckets", a->bucket_distance, a->buckets);
+    return 0;
+}
+
+static int finish_mt5(struct arch *a, const struct config *c, struct hearth_error *err)
+{
+    int status = read_projection(a, c, STR("gated-gelu"), err);
+    if (a->buckets_by_layer) a->head_scale = 1.0f / sqrtf((float)a->width); /* umT5's class ties and scales whatever the file says */
+    return status ? status : check(a, err);
+}
+
 static int finish(struct arch *a, const struct config *c, struct hearth_error *err)
 {
     bool scaled;
-    int status = read_projection(a, c, err);
+    int status = read_projection(a, c, STR("relu"), err);
     /* the class takes an untied head as "not scaled"; newer files say it outright, and then tie all the same */
     if (!status) status = config_bool(c, "tie_word_embeddings", NULL, true, &scaled, err);
     if (!status) status = config_bool(c, "scale_decoder_outputs", NULL, scaled, &scaled, err);
@@ -94,21 +119,51 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
         scaled = false;
     }
     if (scaled) a->head_scale = 1.0f / sqrtf((float)a->width);
-    a->n_kv = a->n_head;
-    if (a->bucket_distance <= a->buckets / 2)
-        return fail(err, HEARTH_E_FORMAT, "relative_attention_max_distance %d is too small for %d buckets", a->bucket_distance, a->buckets);
-    return 0;
+    return check(a, err);
 }
 
+/* Only the encoder: it serves embeddings (sentence-t5, gtr-t5) and text encoders of picture models. */
+static int finish_encoder(struct arch *a, const struct config *c, struct hearth_error *err)
+{
+    int status = read_projection(a, c, STR("relu"), err);
+    a->n_layer = 0;
+    a->head_scale = 0.0f;
+    return status ? status : check(a, err);
+}
+
+#define INITIAL                                                                                                                    \
+    .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_RELU, .norm = NORM_RMS, .norm_eps = 1e-6f, .position = POSITION_BUCKETS, \
+    .buckets = 32, .bucket_distance = 128, .attn_scale = 1.0f, .tied = true, .bos = -1, .eos = 1, .start = 0, .pad = 0
+
 const struct family family_t5 = {
-    .name = "t5", .models = "T5, Flan-T5, T5 v1.1, FastChat-T5, LaMini-Flan-T5, UL2, CodeT5+ 220M/770M",
+    .name = "t5", .models = "T5, Flan-T5, T5 v1.1, FastChat-T5, LaMini-Flan-T5, UL2, Flan-UL2, ByT5, CodeT5, CodeT5+ 220M/770M",
     .hf_types = (const char *const[]){ "t5", NULL }, .gguf_archs = (const char *const[]){ "t5", NULL },
     .heads = (const char *const[]){ "T5ForConditionalGeneration", "T5WithLMHeadModel", NULL },
-    .initial = { .task = HEARTH_TASK_ENCODER_DECODER, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_RELU, .norm = NORM_RMS, .norm_eps = 1e-6f,
-                 .position = POSITION_BUCKETS, .buckets = 32, .bucket_distance = 128, .attn_scale = 1.0f, .tied = true,
-                 .bos = -1, .eos = 1, .start = 0, .pad = 0 },
+    .initial = { INITIAL, .task = HEARTH_TASK_ENCODER_DECODER },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), ENCODER_WEIGHTS(encoder_weights),
-    .harmless = (const char *const[]){ "encoder.embed_tokens.weight", "decoder.embed_tokens.weight",
-                                       "EncDecAttention.relative_attention_bias.weight", "cross_attn_rel_b", NULL },
-    .finish = finish,
+    .harmless = harmless, .finish = finish,
+};
+
+const struct family family_mt5 = {
+    .name = "mt5", .models = "mT5 small to XXL, mT0, summarisers and translators made from mT5",
+    .hf_types = (const char *const[]){ "mt5", NULL }, .heads = (const char *const[]){ "MT5ForConditionalGeneration", NULL },
+    .initial = { INITIAL, .task = HEARTH_TASK_ENCODER_DECODER },
+    .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), ENCODER_WEIGHTS(encoder_weights),
+    .harmless = harmless, .finish = finish_mt5,
+};
+
+const struct family family_umt5 = {
+    .name = "umt5", .models = "umT5 small to XXL, Pile-T5",
+    .hf_types = (const char *const[]){ "umt5", NULL }, .heads = (const char *const[]){ "UMT5ForConditionalGeneration", NULL },
+    .initial = { INITIAL, .task = HEARTH_TASK_ENCODER_DECODER, .buckets_by_layer = true },
+    .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), ENCODER_WEIGHTS(encoder_weights),
+    .harmless = harmless, .finish = finish_mt5,
+};
+
+const struct family family_t5_encoder = {
+    .name = "t5_encoder", .models = "sentence-t5, gtr-t5, instructor (all as T5EncoderModel)",
+    .hf_types = (const char *const[]){ "t5", NULL },
+    .encoder_heads = (const struct family_head[]){ { "T5EncoderModel", HEAD_NONE, NULL, NULL }, { NULL, HEAD_NONE, NULL, NULL } },
+    .initial = { INITIAL, .task = HEARTH_TASK_ENCODER },
+    .keys = keys, MODEL_WEIGHTS(encoder_model_weights), ENCODER_WEIGHTS(encoder_weights), .harmless = harmless, .finish = finish_encoder,
 };
