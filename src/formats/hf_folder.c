@@ -244,6 +244,7 @@ static const struct weights {
 static const struct weights only[] = {
     { ".gguf", whole_open, NULL },
     { ".safetensors", whole_open, &kinds[0] },
+    { ".pth", whole_open, NULL }, /* RWKV-LM */
 };
 
 static const char *const unsupported[] = {
@@ -253,7 +254,7 @@ static const char *const unsupported[] = {
 /* Ends so, and is no later part of a split file: "-00002-of-00005.gguf". */
 static bool is_whole(struct str name, struct str suffix)
 {
-    if (!str_ends(name, suffix)) return false;
+    if (!str_ends(name, suffix) || str_starts(name, STR("consolidated."))) return false; /* Meta's layout, refused by name */
     const struct str stem = str_sub(name, 0, name.n - suffix.n), part = STR("-00001-of-00000");
     if (stem.n < part.n || memcmp(stem.p + stem.n - part.n + 6, "-of-", 4) != 0) return true;
     return memcmp(stem.p + stem.n - part.n, part.p, 6) == 0;
@@ -286,7 +287,7 @@ static int folder_refuse(const char *folder, struct buf *path, struct hearth_err
     }
     return fail(err, HEARTH_E_NOT_FOUND,
                 "%s holds no model: looked for model.safetensors.index.json, model.safetensors, pytorch_model.bin.index.json, "
-                "pytorch_model.bin, a .gguf or .safetensors file",
+                "pytorch_model.bin, a .gguf, .safetensors or .pth file",
                 folder);
 }
 

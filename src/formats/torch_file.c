@@ -24,7 +24,8 @@ bool torch_probe(const struct container *c)
     if (c->n_map == 0) return false;
     const struct file_map m = c->map[0];
     const struct str head = { (const char *)m.p, m.n };
-    return is_zip(m) || (m.n >= 2 && m.p[0] == 0x80 && m.p[1] >= 2 && m.p[1] <= 5) || str_starts(head, STR("L" OLD_MAGIC_TEXT));
+    const bool pickle = m.n >= 3 && m.p[0] == 0x80 && m.p[1] >= 2 && m.p[1] <= 5 && m.p[2] != 0; /* 80 02 00 00: a number, 640 */
+    return is_zip(m) || pickle || str_starts(head, STR("L" OLD_MAGIC_TEXT));
 }
 
 static int old_head(struct torch_reader *t, struct cursor *in)
@@ -161,7 +162,7 @@ static int archive_read(struct torch_reader *t, const struct zip *z)
 static int zipped_read(struct torch_reader *t)
 {
     struct zip z;
-    int status = zip_read(&z, t->m, &t->c->arena, t->err);
+    int status = zip_read(&z, t->m, t->err);
     if (status == 0) status = archive_read(t, &z);
     zip_free(&z);
     return status;

@@ -1,107 +1,103 @@
-/* The directory of a zip archive, read by minizip from the mapping. Nothing is unpacked: what is wanted lies there as it is. */
+/* The directory of a zip archive, also with 64-bit sizes. Nothing is unpacked: what is wanted lies in the mapping as it is. The
+ * libraries do not serve here: libzip does not tell where an entry lies, minizip 1.1 misreads sizes of 4 GiB and more. Layout:
+ * APPNOTE.TXT of PKWARE, sections 4.3 and 4.5.3. */
 #include "formats/zip.h"
 
-#include <minizip/unzip.h>
 #include <stdlib.h>
 
-enum { ENTRIES_MAX = 1 << 20, NAME_MAX_BYTES = 1024 };
-
-/* ---- the mapping as minizip's file */
-
-struct stream {
-    struct file_map m;
-    uint64_t        at;
+enum {
+    ENTRIES_MAX = 1 << 20,
+    END_BYTES = 22, END64_BYTES = 56, LOCATOR_BYTES = 20, ENTRY_BYTES = 46, LOCAL_BYTES = 30,
+    COMMENT_MAX = UINT16_MAX, EXTRA_ZIP64 = 1,
 };
 
-static void *stream_open(void *opaque, const void *path, int mode)
+static int damaged(struct hearth_error *err)
 {
-    (void)path, (void)mode;
-    return opaque;
+    fail(err, HEARTH_E_FORMAT, "a zip archive that is cut short or damaged: get it again");
+    return HEARTH_E_FORMAT;
 }
 
-static uLong stream_read(void *opaque, void *file, void *out, uLong n)
+/* A number of `bytes` bytes at p, least byte first. */
+static uint64_t number(const uint8_t *p, int bytes)
 {
-    (void)opaque;
-    struct stream *s = file;
-    if (n > s->m.n - s->at) n = s->m.n - s->at;
-    memcpy(out, s->m.p + s->at, n);
-    s->at += n;
+    uint64_t n = 0;
+    memcpy(&n, p, (size_t)bytes);
     return n;
 }
 
-static ZPOS64_T stream_tell(void *opaque, void *file)
+/* n bytes at `offset`; NULL where the file has not so many. */
+static const uint8_t *bytes_at(struct file_map m, uint64_t offset, uint64_t n)
 {
-    (void)opaque;
-    return ((struct stream *)file)->at;
+    return offset <= m.n && n <= m.n - offset ? m.p + offset : NULL;
 }
 
-static long stream_seek(void *opaque, void *file, ZPOS64_T offset, int origin)
+/* ---- the end, which says where the directory lies */
+
+/* Only a comment may follow the end. */
+static const uint8_t *end_find(struct file_map m)
 {
-    (void)opaque;
-    struct stream *s = file;
-    const uint64_t from = origin == ZLIB_FILEFUNC_SEEK_CUR ? s->at : origin == ZLIB_FILEFUNC_SEEK_END ? s->m.n : 0;
-    uint64_t at;
-    if (!size_add(from, offset, &at) || at > s->m.n) return -1;
-    s->at = at;
-    return 0;
+    for (uint64_t comment = 0; comment <= COMMENT_MAX && comment + END_BYTES <= m.n; comment++) {
+        const uint8_t *p = m.p + m.n - END_BYTES - comment;
+        if (memcmp(p, "PK\5\6", 4) == 0 && number(p + 20, 2) == comment) return p;
+    }
+    return NULL;
 }
 
-static int stream_close(void *opaque, void *file)
+/* Takes what does not fit there from the larger end, which a locator right before it points to. */
+static int directory_find(struct file_map m, uint64_t *n, uint64_t *offset, struct hearth_error *err)
 {
-    (void)opaque, (void)file;
-    return 0;
-}
-
-static int stream_error(void *opaque, void *file)
-{
-    (void)opaque, (void)file;
+    const uint8_t *end = end_find(m);
+    if (!end) return damaged(err);
+    *n = number(end + 10, 2);
+    *offset = number(end + 16, 4);
+    if (*n < UINT16_MAX && *offset < UINT32_MAX) return 0;
+    if (end - m.p < LOCATOR_BYTES || memcmp(end - LOCATOR_BYTES, "PK\6\7", 4) != 0) return 0; /* it just has that many */
+    const uint8_t *wide = bytes_at(m, number(end - LOCATOR_BYTES + 8, 8), END64_BYTES);
+    if (!wide || memcmp(wide, "PK\6\6", 4) != 0) return damaged(err);
+    *n = number(wide + 32, 8);
+    *offset = number(wide + 48, 8);
     return 0;
 }
 
 /* ---- entries */
 
-static int damaged(struct hearth_error *err)
+/* Sizes and offset that do not fit into 32 bits stand in an extra field, those that do not and in this order. */
+static bool extra_read(const uint8_t *p, uint64_t n, uint64_t *const value[3])
 {
-    return fail(err, HEARTH_E_FORMAT, "a zip archive that is cut short or damaged: get it again");
-}
-
-/* The entry that minizip stands at. Opening it compares its own header with the directory and finds where its bytes begin. */
-static int entry_read(struct zip_entry *e, unzFile f, struct file_map m, struct arena *arena, struct hearth_error *err)
-{
-    unz_file_info64 info;
-    char name[NAME_MAX_BYTES];
-    uint64_t end;
-    int method;
-    if (unzGetCurrentFileInfo64(f, &info, name, sizeof name, NULL, 0, NULL, 0) != UNZ_OK) return damaged(err);
-    if (info.size_filename >= sizeof name)
-        return fail(err, HEARTH_E_UNSUPPORTED, "a zip archive with a name of %lu bytes", info.size_filename);
-    if (unzOpenCurrentFile2(f, &method, NULL, 1) != UNZ_OK) return damaged(err);
-    e->offset = unzGetCurrentFileZStreamPos64(f);
-    unzCloseCurrentFile(f);
-    e->n = info.compressed_size;
-    e->method = (uint32_t)info.compression_method;
-    e->locked = (info.flag & 1) != 0;
-    if (!size_add(e->offset, e->n, &end) || end > m.n) return damaged(err);
-    e->name = (struct str){ arena_strndup(arena, name, info.size_filename), info.size_filename };
-    return e->name.p ? 0 : fail_memory(err, info.size_filename, "a name in a zip archive");
-}
-
-static int entries_read(struct zip *z, unzFile f, struct file_map m, struct arena *arena, struct hearth_error *err)
-{
-    uint64_t room = 0;
-    int at = unzGoToFirstFile(f), status = 0;
-    for (; at == UNZ_OK && status == 0; at = unzGoToNextFile(f)) {
-        if (z->n == ENTRIES_MAX) return fail(err, HEARTH_E_UNSUPPORTED, "a zip archive of more than %d entries", ENTRIES_MAX);
-        if (z->n == room) {
-            room = room ? 2 * room : 64;
-            struct zip_entry *entry = mem_resize(z->entry, room, sizeof *entry);
-            if (!entry) return fail_memory(err, room * sizeof *entry, "the directory of a zip archive");
-            z->entry = entry;
+    while (n >= 4) {
+        const uint64_t id = number(p, 2), length = number(p + 2, 2);
+        if (length > n - 4) return false;
+        const uint8_t *at = p + 4, *const end = at + length;
+        for (int i = 0; id == EXTRA_ZIP64 && i < 3; i++) {
+            if (*value[i] != UINT32_MAX) continue;
+            if (end - at < 8) return false;
+            *value[i] = number(at, 8);
+            at += 8;
         }
-        status = entry_read(&z->entry[z->n], f, m, arena, err);
-        z->n += status == 0;
+        if (id == EXTRA_ZIP64) return true;
+        p = end;
+        n -= 4 + length;
     }
-    return status < 0 ? status : at == UNZ_END_OF_LIST_OF_FILE ? 0 : damaged(err);
+    return true;
+}
+
+/* The entry at *offset of the directory, which moves behind it. The bytes themselves lie behind a header of their own. */
+static int entry_read(struct zip_entry *e, struct file_map m, uint64_t *offset, struct hearth_error *err)
+{
+    const uint8_t *p = bytes_at(m, *offset, ENTRY_BYTES);
+    if (!p || memcmp(p, "PK\1\2", 4) != 0) return damaged(err);
+    const uint64_t name = number(p + 28, 2), extra = number(p + 30, 2), comment = number(p + 32, 2);
+    if (!bytes_at(m, *offset, ENTRY_BYTES + name + extra + comment)) return damaged(err);
+    uint64_t stored = number(p + 20, 4), whole = number(p + 24, 4), local = number(p + 42, 4);
+    if (!extra_read(p + ENTRY_BYTES + name, extra, (uint64_t *const[]){ &whole, &stored, &local })) return damaged(err);
+    *offset += ENTRY_BYTES + name + extra + comment;
+    const uint8_t *own = bytes_at(m, local, LOCAL_BYTES);
+    if (!own || memcmp(own, "PK\3\4", 4) != 0 || number(own + 26, 2) != name) return damaged(err);
+    const uint64_t before = LOCAL_BYTES + name + number(own + 28, 2);
+    if (!bytes_at(m, local, before) || memcmp(own + LOCAL_BYTES, p + ENTRY_BYTES, name) != 0) return damaged(err);
+    *e = (struct zip_entry){ .name = { (const char *)p + ENTRY_BYTES, name }, .offset = local + before, .n = stored,
+                             .method = (uint32_t)number(p + 10, 2), .locked = (p[8] & 1) != 0 };
+    return bytes_at(m, e->offset, stored) ? 0 : damaged(err);
 }
 
 static int name_compare(struct str a, struct str b)
@@ -115,15 +111,17 @@ static int by_name(const void *a, const void *b)
     return name_compare(((const struct zip_entry *)a)->name, ((const struct zip_entry *)b)->name);
 }
 
-int zip_read(struct zip *z, struct file_map m, struct arena *arena, struct hearth_error *err)
+int zip_read(struct zip *z, struct file_map m, struct hearth_error *err)
 {
-    struct stream s = { .m = m };
-    zlib_filefunc64_def calls = { stream_open, stream_read, NULL, stream_tell, stream_seek, stream_close, stream_error, &s };
+    uint64_t n, offset;
     *z = (struct zip){ 0 };
-    unzFile f = unzOpen2_64("", &calls);
-    if (!f) return damaged(err);
-    int status = entries_read(z, f, m, arena, err);
-    unzClose(f);
+    int status = directory_find(m, &n, &offset, err);
+    if (status < 0) return status;
+    if (n > ENTRIES_MAX) return fail(err, HEARTH_E_UNSUPPORTED, "a zip archive of more than %d entries", ENTRIES_MAX);
+    if (n > m.n / ENTRY_BYTES) return damaged(err);
+    z->entry = mem_array(n, sizeof *z->entry);
+    if (!z->entry) return fail_memory(err, n * sizeof *z->entry, "the directory of a zip archive");
+    for (; z->n < n && status == 0; z->n++) status = entry_read(&z->entry[z->n], m, &offset, err);
     if (status == 0 && z->n) qsort(z->entry, z->n, sizeof *z->entry, by_name);
     for (uint64_t i = 1; status == 0 && i < z->n; i++)
         if (str_eq(z->entry[i - 1].name, z->entry[i].name))

@@ -161,6 +161,7 @@ static void test_checkpoint(void **state)
     container_close(w);
 }
 
+/* RWKV-LM has no configuration; a folder with one such file and a vocabulary is a model. Meta's files are not taken for it. */
 static void test_rwkv_native(void **state)
 {
     (void)state;
@@ -170,6 +171,16 @@ static void test_rwkv_native(void **state)
     assert_int_equal(tensor(c, STR("blocks.1.att.time_mix_k"))->rank, 3);
     assert_string_equal(c->folder, hearth_golden("formats/torch-more"));
     container_close(c);
+    char folder[4096], meta[4096];
+    snprintf(folder, sizeof folder, "%s", test_scratch("rwkv"));
+    snprintf(meta, sizeof meta, "%s", test_scratch("meta"));
+    assert_int_equal(mkdir(folder, 0777) + mkdir(meta, 0777), 0);
+    assert_int_equal(symlink(more("rwkv.pth"), test_path(folder, "RWKV-4-tiny.pth")), 0);
+    assert_int_equal(symlink(more("rwkv.pth"), test_path(meta, "consolidated.00.pth")), 0);
+    c = open_ok(folder);
+    assert_string_equal(c->format, "RWKV-LM");
+    container_close(c);
+    open_fails(meta, HEARTH_E_UNSUPPORTED, "consolidated.00.pth");
 }
 
 /* ---- what is refused */
@@ -318,6 +329,61 @@ static void test_deep(void **state)
     free(object);
 }
 
+/* ---- zip archives by hand */
+
+/* One entry: its own header and bytes; and its line in the directory, which says sizes and offset in 64 bits. */
+static void put_entry(struct gguf_make *file, struct gguf_make *directory, const char *name, const void *data, size_t n)
+{
+    const size_t offset = file->n, length = strlen(name);
+    make_bytes(file, "PK\3\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff", 26);
+    make_u32(file, (uint32_t)length | 5u << 16);
+    make_bytes(file, name, length);
+    make_bytes(file, "\xfe\xca\1\0 ", 5); /* an extra field of another kind */
+    make_bytes(file, data, n);
+    make_bytes(directory, "PK\1\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff", 28);
+    make_u32(directory, (uint32_t)length | 33u << 16);
+    make_bytes(directory, "\1\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff", 14);
+    make_bytes(directory, name, length);
+    make_bytes(directory, "\xfe\xca\1\0 \1\0\x18\0", 9);
+    make_u64(directory, n), make_u64(directory, n), make_u64(directory, offset);
+    make_bytes(directory, "c", 1);
+}
+
+/* An archive of a tensor x of six floats, in the 64-bit form. */
+static void zip64_make(struct gguf_make *g)
+{
+    static const char object[] = "\x80\2}(Vx\nctorch._utils\n_rebuild_tensor_v2\n((Vstorage\nctorch\nFloatStorage\nVf\nVcpu\nI6\ntQI0\n(I6\nt(I1\nt" TAIL "u.";
+    struct gguf_make directory = { .version = 3 };
+    *g = (struct gguf_make){ .version = 3 };
+    put_entry(g, &directory, "x/data.pkl", object, sizeof object - 1);
+    put_entry(g, &directory, "x/data/f", (const float[]){ 0, 1, 2, 3, 4, 5 }, 24);
+    const size_t offset = g->n;
+    make_bytes(g, directory.p, directory.n);
+    const size_t end = g->n;
+    make_bytes(g, "PK\6\6", 4), make_u64(g, 44), make_u32(g, 0), make_u64(g, 0);
+    make_u64(g, 2), make_u64(g, 2), make_u64(g, directory.n), make_u64(g, offset);
+    make_bytes(g, "PK\6\7\0\0\0\0", 8), make_u64(g, end), make_u32(g, 1);
+    make_bytes(g, "PK\5\6\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\2\0ok", 24);
+    free(directory.p);
+}
+
+static void test_zip64(void **state)
+{
+    (void)state;
+    struct gguf_make g;
+    const char *path = test_scratch("zip64.pt");
+    zip64_make(&g);
+    write_file(path, g.p, g.n);
+    struct container *c = open_ok(path);
+    assert_memory_equal(tensor(c, STR("x"))->data, ((const float[]){ 0, 1, 2, 3, 4, 5 }), 24);
+    container_close(c);
+    for (size_t n = 4; n < g.n; n++) { /* cut anywhere */
+        write_file(path, g.p, n);
+        open_fails(path, HEARTH_E_FORMAT, "zip archive");
+    }
+    free(g.p);
+}
+
 /* ---- rwkv.cpp */
 
 static void put_tensor(struct gguf_make *g, const char *name, uint32_t type, int rank, const uint32_t *dim, const void *data, size_t n)
@@ -460,7 +526,8 @@ int main(void)
         cmocka_unit_test(test_views),       cmocka_unit_test(test_protocols),  cmocka_unit_test(test_odd_addresses),
         cmocka_unit_test(test_folders),     cmocka_unit_test(test_safetensors_win), cmocka_unit_test(test_checkpoint),
         cmocka_unit_test(test_rwkv_native), cmocka_unit_test(test_refused),    cmocka_unit_test(test_by_hand),
-        cmocka_unit_test(test_by_hand_refused), cmocka_unit_test(test_deep),   cmocka_unit_test(test_rwkv_cpp),
+        cmocka_unit_test(test_by_hand_refused), cmocka_unit_test(test_deep),   cmocka_unit_test(test_zip64),
+        cmocka_unit_test(test_rwkv_cpp),
         cmocka_unit_test(test_rwkv_cpp_real), cmocka_unit_test(test_rwkv_cpp_quantised), cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
