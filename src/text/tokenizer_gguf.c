@@ -210,6 +210,75 @@ static int rwkv_read(struct tokenizer *t, const struct container *c, struct hear
     return status ? status : special_add(t, false, err);
 }
 
+/* GGUF marks the beginning of a word with U+2581 where BERT marks what continues one with "##". */
+static int bert_tokens_read(struct tokenizer *t, const struct container *c, struct hearth_error *err)
+{
+    struct kv_iter texts, types;
+    struct kv text, type = { 0 };
+    struct buf continued;
+    const struct kv *all = container_kv(c, KEY "tokens");
+    const bool typed = container_kv(c, KEY "token_type") != NULL;
+    int status = array_walk(c, KEY "tokens", 0, &texts, err);
+    if (!status && typed) status = array_walk(c, KEY "token_type", all->array.n, &types, err);
+    buf_init(&continued, UINT16_MAX);
+    while (!status && kv_next(&texts, &text)) {
+        struct token token = { .id = t->vocab.n, .text = text.s, .type = TOKEN_NORMAL, .copy = true };
+        if (text.type != KV_STRING || (typed && !kv_next(&types, &type)))
+            status = fail(err, HEARTH_E_FORMAT, KEY "tokens: token %u is no string", t->vocab.n);
+        else if (typed && type.i > TOKEN_NORMAL && type.i <= TOKEN_BYTE) token.type = (enum token_type)type.i;
+        if (!status && token.type == TOKEN_NORMAL && str_starts(text.s, STR(SPM_SPACE))) {
+            token.text = str_sub(text.s, strlen(SPM_SPACE), text.s.n);
+        } else if (!status && token.type == TOKEN_NORMAL) {
+            buf_clear(&continued);
+            buf_puts(&continued, "##");
+            buf_put(&continued, text.s.p, text.s.n);
+            token.text = buf_str(&continued);
+        }
+        if (!status && continued.failed) status = fail(err, HEARTH_E_FORMAT, "token %u is too long", t->vocab.n);
+        if (!status) status = vocab_add(&t->vocab, &token, err);
+    }
+    buf_free(&continued);
+    return status ? status : vocab_index(&t->vocab, err);
+}
+
+static bool filter_named(const struct vocab *v, uint32_t id)
+{
+    return v->offset[id] != NO_ID;
+}
+
+static int bert_steps_add(struct tokenizer *t, const struct container *c, struct hearth_error *err)
+{
+    struct step_args a;
+    step_args_defaults(&a);
+    a.type = STR("BertNormalizer");
+    a.lowercase = kv_flag(c, KEY "normalizer.lowercase", true);
+    a.strip_accents = kv_flag(c, KEY "normalizer.strip_accents", a.lowercase);
+    int status = normalize_add(t, &a, err);
+    a.type = STR("BertPreTokenizer");
+    if (!status) status = pre_add(t, &a, err);
+    a.type = STR("WordPiece");
+    a.prefix = STR("##");
+    return status ? status : decode_add(t, &a, err);
+}
+
+static int bert_read(struct tokenizer *t, const struct container *c, struct hearth_error *err)
+{
+    t->model = &model_wordpiece;
+    t->prefix = STR("##");
+    t->word_chars_max = 100;
+    int status = bert_tokens_read(t, c, err);
+    if (!status) status = bert_steps_add(t, c, err);
+    if (!status) status = matcher_build(&t->pieces, &t->vocab, filter_named, err);
+    if (status) return status;
+    t->bos = kv_id(t, c, KEY "bos_token_id", kv_id(t, c, KEY "cls_token_id", 101));
+    t->eos = kv_id(t, c, KEY "seperator_token_id", kv_id(t, c, KEY "separator_token_id", kv_id(t, c, KEY "eos_token_id", 102)));
+    t->unk = t->unknown = kv_id(t, c, KEY "unknown_token_id", 100);
+    t->pad = kv_id(t, c, KEY "padding_token_id", 0);
+    if (kv_flag(c, KEY "add_bos_token", true) && t->bos >= 0) status = tokenizer_add_template(t, false, t->bos, err);
+    if (!status && kv_flag(c, KEY "add_sep_token", true) && t->eos >= 0) status = tokenizer_add_template(t, true, t->eos, err);
+    return status ? status : special_add(t, true, err);
+}
+
 static int none_read(struct tokenizer *t, const struct container *c, struct hearth_error *err)
 {
     (void)t, (void)c;
@@ -223,6 +292,7 @@ static const struct {
     { "gpt2", gpt2_read },
     { "llama", llama_read },
     { "t5", t5_read },
+    { "bert", bert_read },
     { "rwkv", rwkv_read },
     { "gemma4", gpt2_read },
     { "none", none_read },

@@ -119,7 +119,8 @@ static void gguf_vocabularies(void **state)
 {
     (void)state;
     static const char *const files[] = { "ggml-vocab-gpt-2.gguf", "ggml-vocab-llama-spm.gguf", "ggml-vocab-falcon.gguf",
-                                         "ggml-vocab-starcoder.gguf", "ggml-vocab-mpt.gguf" };
+                                         "ggml-vocab-starcoder.gguf", "ggml-vocab-mpt.gguf",
+                                         "ggml-vocab-bert-bge.gguf" };
     if (!hearth_shared("data/tokenizers")) SKIP("no shared/data/tokenizers");
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) gguf_check(files[i]);
 }
