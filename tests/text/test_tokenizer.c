@@ -306,7 +306,7 @@ static const struct golden {
     { "starcoder2", GOLDEN_GGUF },
     { "ul2", 0 },
     { "umt5", 0 },
-    { "bert", GOLDEN_LOSSY },
+    { "bert", GOLDEN_LOSSY | GOLDEN_GGUF },
     { "distilbert", GOLDEN_LOSSY },
     { "electra", GOLDEN_LOSSY },
     { "nomic_bert", GOLDEN_LOSSY },
@@ -356,7 +356,8 @@ static void golden_check(const struct golden *g, const char *folder)
     expected.id = (int32_t *)(uintptr_t)golden_i32(c, "input_ids", &n);
     expected.n = n;
     golden_ids(folder, true, g->flags & GOLDEN_LOSSY, &text, &expected);
-    if (g->flags & GOLDEN_GGUF) golden_ids(test_path(folder, "model.gguf"), !(g->flags & GOLDEN_GGUF_BOS), false, &text, &expected);
+    if (g->flags & GOLDEN_GGUF) golden_ids(test_path(folder, "model.gguf"), !(g->flags & GOLDEN_GGUF_BOS), g->flags & GOLDEN_LOSSY, &text,
+                                           &expected);
     buf_free(&text);
     container_close(c);
     free(json);
