@@ -211,18 +211,16 @@ static void run_replace(const struct step *s, struct buf *out, size_t from, bool
     region_replace(out, from, s->from, s->to);
 }
 
-/* ---- Strip: up to `count` times `from` at the left, `flag`: only where the whole text begins; right: at the right too */
+/* ---- Strip: `from`, up to `count` times at the left (`flag`: only where the whole text begins) and `stop` times at the right */
 
 static int make_strip(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err)
 {
     s->from = a->content;
     s->flag = t->fuse_seen;
     s->count = a->start;
-    s->right = a->stop > 0;
+    s->stop = a->stop;
     if (s->from.n == 0 || a->start < 0 || a->stop < 0) return fail(err, HEARTH_E_FORMAT, "a Strip decoder without content");
-    if (s->right && a->stop != a->start)
-        return fail(err, HEARTH_E_UNSUPPORTED, "a Strip decoder with unequal sides is not known to hearth");
-    if (s->flag && (s->right || s->count > 1))
+    if (s->flag && (s->stop || s->count > 1))
         return fail(err, HEARTH_E_UNSUPPORTED,
                     "a Strip decoder that takes more than one character at the beginning is not known to hearth");
     return 0;
@@ -232,7 +230,7 @@ static void run_strip(const struct step *s, struct buf *out, size_t from, bool f
 {
     if (s->flag && !first) return;
     for (int64_t i = 0; i < s->count && str_starts(region(out, from), s->from); i++) region_cut(out, from, s->from.n);
-    for (int64_t i = 0; s->right && i < s->count && str_ends(region(out, from), s->from); i++) out->n -= s->from.n;
+    for (int64_t i = 0; i < s->stop && str_ends(region(out, from), s->from); i++) out->n -= s->from.n;
 }
 
 /* ---- Fuse: from here on it is one text */
@@ -302,17 +300,19 @@ static bool id_is_special(const struct tokenizer *t, uint32_t id)
     return false;
 }
 
-static struct str decode_content(const struct tokenizer *t, int32_t id)
+/* What a token says, and whether it is special. */
+static struct str decode_content(const struct tokenizer *t, int32_t id, bool *special)
 {
     const uint32_t shown = t->shown && id >= 0 && (uint32_t)id < t->vocab.n ? t->shown[id] : 0;
+    *special = shown ? t->added[shown - 1].shown_special : id >= 0 && id_is_special(t, (uint32_t)id);
     if (!shown) return tokenizer_content(t, id);
     return t->added[shown - 1].normalized ? vocab_text(&t->normal_text, shown - 1) : t->added[shown - 1].content;
 }
 
 void decode_token(const struct tokenizer *t, int32_t id, bool skip_special, struct decode_state *state, struct buf *out)
 {
-    struct str text = decode_content(t, id);
-    const bool special = id >= 0 && id_is_special(t, (uint32_t)id);
+    bool special;
+    struct str text = decode_content(t, id, &special);
     if (text.n == 0 || (special && skip_special) || (t->decode_dedup && id == state->previous)) return;
     if ((t->decode_spaced && !state->first) || state->owes) buf_char(out, ' ');
     state->owes = t->decode_owes.n && str_ends(text, t->decode_owes); /* unless the text ends here */

@@ -1,5 +1,7 @@
 /* The small files that Hugging Face folders have beside a tokenizer: which tokens play which role, what is added by default,
  * and tokens that came after training. */
+#include <stddef.h>
+
 #include "text/tokenizer_int.h"
 
 enum { CONFIG_BYTES_MAX = 64 << 20, PATH_BYTES_MAX = 1 << 16 };
@@ -91,6 +93,39 @@ static int model_config_read(struct tokenizer *t, struct json *j, struct hf_conf
     return kind == JSON_OBJECT_END ? 0 : HEARTH_E_FORMAT;
 }
 
+static const struct config_entry {
+    const char *key;
+    bool        flag; /* else a token or name */
+    size_t      offset;
+} entries[] = {
+    { "add_bos_token", true, offsetof(struct hf_config, add_bos) },
+    { "add_eos_token", true, offsetof(struct hf_config, add_eos) },
+    { "legacy", true, offsetof(struct hf_config, legacy) },
+    { "legacy_behaviour", true, offsetof(struct hf_config, legacy_behaviour) },
+    { "do_lower_case", true, offsetof(struct hf_config, lower_case) },
+    { "strip_accents", true, offsetof(struct hf_config, strip_accents) },
+    { "tokenize_chinese_chars", true, offsetof(struct hf_config, chinese_chars) },
+    { "add_prefix_space", true, offsetof(struct hf_config, prefix_space) },
+    { "bos_token", false, offsetof(struct hf_config, bos) },
+    { "eos_token", false, offsetof(struct hf_config, eos) },
+    { "unk_token", false, offsetof(struct hf_config, unk) },
+    { "pad_token", false, offsetof(struct hf_config, pad) },
+    { "cls_token", false, offsetof(struct hf_config, cls) },
+    { "sep_token", false, offsetof(struct hf_config, sep) },
+    { "mask_token", false, offsetof(struct hf_config, mask) },
+    { "src_lang", false, offsetof(struct hf_config, src_lang) },
+    { "language_codes", false, offsetof(struct hf_config, language_codes) },
+    { "language", false, offsetof(struct hf_config, language) },
+    { "task", false, offsetof(struct hf_config, task) },
+};
+
+static const struct config_entry *entry_find(const struct json *j)
+{
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++)
+        if (json_is(j, entries[i].key)) return &entries[i];
+    return NULL;
+}
+
 /* tokenizer_config.json and special_tokens_map.json share their keys. */
 static int config_read(struct tokenizer *t, struct json *j, struct hf_config *h)
 {
@@ -98,18 +133,11 @@ static int config_read(struct tokenizer *t, struct json *j, struct hf_config *h)
     if (json_next(j) != JSON_OBJECT) return json_fail(j, "an object was expected");
     while ((kind = json_next(j)) == JSON_KEY) {
         int status;
-        if (json_is(j, "add_bos_token")) status = flag_read(j, &h->add_bos);
-        else if (json_is(j, "add_eos_token")) status = flag_read(j, &h->add_eos);
-        else if (json_is(j, "bos_token")) status = content_read(t, j, &h->bos);
-        else if (json_is(j, "eos_token")) status = content_read(t, j, &h->eos);
-        else if (json_is(j, "unk_token")) status = content_read(t, j, &h->unk);
-        else if (json_is(j, "pad_token")) status = content_read(t, j, &h->pad);
-        else if (json_is(j, "legacy")) status = flag_read(j, &h->legacy);
-        else if (json_is(j, "legacy_behaviour")) status = flag_read(j, &h->legacy_behaviour);
+        const struct config_entry *e = entry_find(j);
+        char *const to = e ? (char *)h + e->offset : NULL;
+        if (e) status = e->flag ? flag_read(j, (int *)(void *)to) : content_read(t, j, (struct str *)(void *)to);
         else if (json_is(j, "extra_ids")) status = count_read(j, &h->extra_ids);
         else if (json_is(j, "tokenizer_class")) status = kind_read(t, j, h);
-        else if (json_is(j, "src_lang")) status = content_read(t, j, &h->src_lang);
-        else if (json_is(j, "language_codes")) status = content_read(t, j, &h->language_codes);
         else if (json_is(j, "additional_special_tokens")) status = special_read(t, j, h);
         else if (json_is(j, "extra_special_tokens")) status = special_read(t, j, h);
         else if (json_is(j, "added_tokens_decoder")) status = added_decoder_read(t, j, h);
@@ -117,6 +145,14 @@ static int config_read(struct tokenizer *t, struct json *j, struct hf_config *h)
         if (status) return status;
     }
     return kind == JSON_OBJECT_END ? 0 : HEARTH_E_FORMAT;
+}
+
+static bool has_role(const struct hf_config *h, struct str content)
+{
+    const struct str names[] = { h->bos, h->eos, h->unk, h->pad, h->cls, h->sep, h->mask };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (str_eq(names[i], content)) return true;
+    return false;
 }
 
 /* added_tokens.json: {"<pad>": 32000, ...}, the form of older folders. */
@@ -132,6 +168,8 @@ static int added_tokens_read(struct tokenizer *t, struct json *j, struct hf_conf
         if (json_next(j) != JSON_NUMBER || !j->is_int || j->integer < 0 || j->integer > INT32_MAX)
             return json_fail(j, "an id was expected");
         a.id = (uint32_t)j->integer;
+        a.special = h->roles_special && has_role(h, a.content);
+        a.normalized = h->roles_special && !a.special;
         status = a.content.n ? tokenizer_add_token(t, &a, j->err) : 0;
         if (status) return status;
     }
@@ -168,6 +206,7 @@ int hf_config_read(struct tokenizer *t, const char *folder, struct hf_config *h,
     int status = 0;
     buf_init(&path, PATH_BYTES_MAX);
     h->add_bos = h->add_eos = h->legacy = h->legacy_behaviour = -1;
+    h->lower_case = h->strip_accents = h->chinese_chars = h->prefix_space = -1;
     h->extra_ids = -1;
     for (size_t i = 0; i < sizeof config_files / sizeof *config_files && !status; i++) {
         file_join(&path, folder, config_files[i].name);

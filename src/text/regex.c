@@ -27,10 +27,10 @@ enum {
 #define OTHER_RANGES \
     "\\x{0}-\\x{8}\\x{e}-\\x{1f}!-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}" \
     "\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}"
-/* Alphabetic, marks, Nd and Pc, and six of Latin-1 that Oniguruma has always taken for word characters. */
-#define WORD_RANGES \
-    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}\\x{24b6}-\\x{24e9}" \
-    "\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}"
+/* Alphabetic, marks, Nd and Pc, and outside of classes six of Latin-1 that Oniguruma has always taken for word characters. */
+#define CLASS_WORD_RANGES \
+    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}"
+#define WORD_RANGES CLASS_WORD_RANGES "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
 
 struct regex {
     pcre2_code *code;
@@ -82,7 +82,7 @@ static const struct escape {
 } escapes[] = {
     { 's', "[" SPACE_RANGES "]", SPACE_RANGES },
     { 'S', "[^" SPACE_RANGES "]", OTHER_RANGES },
-    { 'w', "[" WORD_RANGES "]", WORD_RANGES },
+    { 'w', "[" WORD_RANGES "]", CLASS_WORD_RANGES },
     { 'W', "[^" WORD_RANGES "]", NULL },
     { 'h', "[0-9a-fA-F]", "0-9a-fA-F" },
     { 'H', "[^0-9a-fA-F]", NULL },
@@ -114,6 +114,7 @@ static int rewrite_property(struct rewrite *r, bool in_class);
 static int rewrite_escape(struct rewrite *r, bool in_class)
 {
     const char c = peek(r, 1);
+    if (c == 'X' || c == 'K' || c == 'G') return rewrite_refuse(r, "\\X, \\K or \\G");
     for (size_t i = 0; i < sizeof escapes / sizeof *escapes; i++) {
         if (escapes[i].letter != c) continue;
         const char *text = in_class ? escapes[i].inside : escapes[i].outside;
@@ -146,7 +147,7 @@ static const struct {
     { "blank", "\\t\\p{Zs}" },
     { "cntrl", "\\p{Cc}" },
     { "digit", "\\p{Nd}" },
-    { "punct", "\\p{P}$+<=>^`|~" },
+    { "punct", "\\p{P}" },
     { "space", SPACE_RANGES },
     { "word", WORD_RANGES },
     { "xdigit", "0-9a-fA-F" },
@@ -190,6 +191,39 @@ static const struct {
     { "privateuse", "\\p{Co}" },
     { "unassigned", "\\p{Cn}" },
 };
+
+/* [:name:], where what PCRE2 has for it is something else */
+static const struct {
+    const char *name, *inside;
+} brackets[] = {
+    { "alpha", "\\p{Alphabetic}" },
+    { "alnum", "\\p{Alphabetic}\\p{Nd}" },
+    { "upper", "\\p{Uppercase}" },
+    { "lower", "\\p{Lowercase}" },
+    { "punct", "\\p{P}\\p{S}" },
+    { "space", SPACE_RANGES },
+    { "blank", "\\t\\p{Zs}" },
+    { "word", CLASS_WORD_RANGES },
+};
+
+/* [:name:] or [:^name:] inside a class; negated ones come out as a class of their own. */
+static void rewrite_bracket(struct rewrite *r)
+{
+    const bool negated = peek(r, 2) == '^';
+    const struct str rest = str_sub(r->in, r->at + 2 + negated, r->in.n);
+    for (size_t i = 0; i < sizeof brackets / sizeof *brackets; i++) {
+        const struct str name = str_from(brackets[i].name);
+        if (!str_starts(rest, name) || !str_starts(str_sub(rest, name.n, rest.n), STR(":]"))) continue;
+        if (negated) buf_puts(&r->out, "[^");
+        buf_puts(&r->out, brackets[i].inside);
+        if (negated) buf_puts(&r->out, "]");
+        r->at += 2 + negated + name.n + 2;
+        return;
+    }
+    if (negated) buf_puts(&r->out, "[");
+    copy_until(r, ']');
+    if (negated) buf_puts(&r->out, "]");
+}
 
 enum { PROPERTY_BYTES_MAX = 64 };
 
@@ -252,7 +286,7 @@ static int rewrite_class(struct rewrite *r, int depth)
         }
         if (c == '&' && peek(r, 1) == '&') return rewrite_refuse(r, "an intersection of classes");
         if (c == '[' && peek(r, 1) == ':') {
-            copy_until(r, ']');
+            rewrite_bracket(r);
         } else if (c == '[') {
             if (peek(r, 1) == '^' || depth == 0) return rewrite_refuse(r, "a negated or deeply nested class inside a class");
             r->at++;
@@ -282,6 +316,7 @@ static bool class_is_set(const struct rewrite *r)
         } else if (c == '&' && next == '&') {
             return true;
         } else if (c == '[' && next == ':') {
+            if (i + 2 < r->in.n && r->in.p[i + 2] == '^') return true;
             while (i + 1 < r->in.n && r->in.p[i] != ']') i++;
         } else if (c == '[') {
             if (next == '^') return true;
@@ -322,16 +357,19 @@ static int rewrite_set(struct rewrite *r, int depth)
             buf_puts(&r->out, "|");
             r->at++;
             status = rewrite_set(r, depth - 1);
-        } else if (c == '\\' && (next == 'W' || next == 'H')) {
+        } else if (c == '[' && peek(r, 2) == '^') {
             buf_puts(&r->out, "|");
-            status = rewrite_escape(r, false);
+            rewrite_bracket(r);
+        } else if (c == '\\' && (next == 'W' || next == 'H')) {
+            buf_puts(&r->out, next == 'W' ? "|[^" CLASS_WORD_RANGES "]" : "|[^0-9a-fA-F]");
+            r->at += 2;
         } else if (c == '\\' && (next == 'p' || next == 'P') && peek(r, 2) == '{') {
             buf_puts(&r->out, "|");
             status = rewrite_property(r, false);
         } else {
             const struct buf out = r->out;
             r->out = ranges;
-            if (c == '[') copy_until(r, ']');
+            if (c == '[') rewrite_bracket(r);
             else if (c == '\\') status = rewrite_escape(r, true);
             else copy(r, 1);
             ranges = r->out;

@@ -74,6 +74,7 @@ static bool added_accept(const struct added *a, struct str text, size_t done, st
 {
     if (a->single_word && f->begin > 0 && is_word_at(text, char_before(text, f->begin))) return false;
     if (a->single_word && is_word_at(text, f->end)) return false;
+    if (a->lstrip && f->begin < done) f->begin = done;
     for (size_t at; a->lstrip && f->begin > done; f->begin = at) {
         size_t next = at = char_before(text, f->begin);
         if (!unicode_is_space(utf8_next(text, &next))) break;
@@ -117,7 +118,7 @@ static int added_split(struct encode *e, const struct matcher *m, struct str tex
     size_t done = 0;
     for (struct found f = { 0 }; m->n && !status && added_next(e->t, m, text, done, &f); done = f.end) {
         if (f.begin > done) status = part(e, str_sub(text, done, f.begin), first && done == 0);
-        if (!status) status = encode_put(e, f.id);
+        if (!status && f.begin < f.end) status = encode_put(e, f.id); /* else the token before took it along */
     }
     if (!status && done < text.n) status = part(e, str_sub(text, done, text.n), first && done == 0);
     return status;
@@ -194,7 +195,7 @@ int tokenizer_encode(const struct tokenizer *t, struct str text, bool special, s
     return status;
 }
 
-/* What goes round the texts; without a post-processor only the texts, or what a reader put around one. */
+/* What goes round the texts; without a post-processor what a reader put around one text, round each. */
 static uint32_t parts_for(const struct tokenizer *t, bool two, struct post_part parts[POST_PARTS_MAX])
 {
     uint32_t n = 0;
@@ -203,11 +204,11 @@ static uint32_t parts_for(const struct tokenizer *t, bool two, struct post_part 
         memcpy(parts, two ? t->pair : t->single, n * sizeof *parts);
         return n;
     }
-    if (two && (t->n_before || t->n_after)) return 0;
-    for (uint32_t i = 0; i < t->n_before; i++) parts[n++] = (struct post_part){ .id = t->before[i] };
-    parts[n++] = (struct post_part){ .id = PART_A };
-    if (two) parts[n++] = (struct post_part){ .id = PART_B, .type = 1 };
-    for (uint32_t i = 0; i < t->n_after; i++) parts[n++] = (struct post_part){ .id = t->after[i] };
+    for (int32_t text = 0; text <= two; text++) {
+        for (uint32_t i = 0; i < t->n_before; i++) parts[n++] = (struct post_part){ t->before[i], text };
+        parts[n++] = (struct post_part){ text ? PART_B : PART_A, text };
+        for (uint32_t i = 0; i < t->n_after; i++) parts[n++] = (struct post_part){ t->after[i], text };
+    }
     return n;
 }
 
@@ -356,6 +357,13 @@ static void char_tokens_find(struct tokenizer *t)
     }
 }
 
+static bool special_named(const struct tokenizer *t, struct str text)
+{
+    for (uint32_t i = 0; i < t->n_added; i++)
+        if (t->added[i].special && str_eq(t->added[i].content, text)) return true;
+    return false;
+}
+
 /* An added token is decoded as it was looked for: normalised, and before a token of the vocabulary that has its id. */
 static int shown_find(struct tokenizer *t, struct hearth_error *err)
 {
@@ -363,6 +371,7 @@ static int shown_find(struct tokenizer *t, struct hearth_error *err)
         const struct added *a = &t->added[i];
         const struct str text = a->normalized ? vocab_text(&t->normal_text, i) : a->content;
         if (a->id >= t->vocab.n || str_eq(text, vocab_text(&t->vocab, a->id))) continue;
+        t->added[i].shown_special = special_named(t, text);
         if (!t->shown) t->shown = mem_array(t->vocab.n, sizeof *t->shown);
         if (!t->shown) return fail_memory(err, (uint64_t)t->vocab.n * sizeof *t->shown, "added tokens");
         t->shown[a->id] = i + 1;

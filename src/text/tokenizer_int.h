@@ -37,6 +37,7 @@ struct vocab {
     struct buf  own;      /* texts that had to be decoded */
     uint32_t   *slot;     /* hash table text -> id + 1, open addressing */
     uint32_t    slots;
+    bool        last_counts; /* of equal texts, and leaves holes; else the first */
 };
 
 /* Adds token `id`: text is copied when `copy`, else it stays where it is (all such texts within 4 GiB of v->text, which the
@@ -154,9 +155,10 @@ struct step {
     struct str                   from, to;
     enum prepend                 prepend;
     bool                         invert, flag, left, right;
-    int64_t                      count;
+    int64_t                      count, stop;
 };
 
+struct hf_config;
 struct steps {
     struct step *step; /* [STEPS_MAX] */
     unsigned     n;
@@ -222,10 +224,11 @@ struct added {
     struct str content;
     uint32_t   id;
     bool       special, normalized, lstrip, rstrip, single_word;
+    bool       shown_special; /* as it is shown in decoded texts, it has the name of a special one */
 };
 
 /* One part of what a post-processor makes: a token, or the first or second text. */
-enum { PART_A = -1, PART_B = -2, POST_PARTS_MAX = 2 * TEMPLATE_IDS_MAX + 2 };
+enum { PART_A = -1, PART_B = -2, POST_PARTS_MAX = 4 * TEMPLATE_IDS_MAX + 2 };
 struct post_part {
     int32_t id;   /* of the token; PART_A, PART_B: a text */
     int32_t type; /* token type ("segment") of its ids */
@@ -290,6 +293,9 @@ int tokenizer_add_token(struct tokenizer *t, const struct added *a, struct heart
 int tokenizer_add_template(struct tokenizer *t, bool after, int32_t id, struct hearth_error *err);
 /* Ids of the tables and matchers; the last step of every reader. */
 int tokenizer_finish(struct tokenizer *t, struct hearth_error *err);
+/* Numbers the added tokens as the tokenizers library does and gives their ids texts (tokenizer_json.c); before finish. */
+int tokenizer_join_added(struct tokenizer *t, struct hearth_error *err);
+void tokenizer_find_unknown(struct tokenizer *t, struct str name);
 struct str tokenizer_keep(struct tokenizer *t, struct str s); /* a copy in the arena; p NULL when out of memory */
 
 /* ---- readers: fill a zeroed tokenizer (arena ready) from a file or container */
@@ -305,6 +311,8 @@ int spm_family_read(struct tokenizer *t, const char *path, const char *folder, s
 int bytes_family_read(struct tokenizer *t, const char *folder, struct hearth_error *err);
 int vocab_json_read(struct vocab *v, const char *path, struct hearth_error *err); /* {text: id} */
 int tokenizer_llama2c_read(struct tokenizer *t, const char *path, int64_t n_vocab, struct hearth_error *err);
+/* vocab.txt; h: its roles and switches */
+int tokenizer_words_read(struct tokenizer *t, const char *path, const struct hf_config *h, struct hearth_error *err);
 bool tokenizer_llama2c_fits(struct file_map m); /* it has that form, to its last byte */
 /* folder: NULL when the file stands alone. */
 int tokenizer_tiktoken_read(struct tokenizer *t, const char *path, const char *folder, struct hearth_error *err);
@@ -322,13 +330,16 @@ int tokenizer_gguf_read(struct tokenizer *t, const struct container *c, struct h
 struct hf_config {
     int        add_bos, add_eos; /* -1: not said */
     int        legacy, legacy_behaviour;
+    int        lower_case, strip_accents, chinese_chars, prefix_space;
     int64_t    extra_ids; /* -1: not said */
-    struct str bos, eos, unk, pad;
+    struct str bos, eos, unk, pad, cls, sep, mask;
     struct str kind, model_type;   /* tokenizer_class without "Fast"; of config.json */
+    struct str language, task;     /* Whisper's */
     struct str src_lang, language_codes;
     struct str special[SPECIAL_MAX]; /* additional_special_tokens, extra_special_tokens */
     uint32_t   n_special;
     bool       want_added; /* added tokens go into t */
+    bool       roles_special; /* those of added_tokens.json: special if they have a role, else normalised */
 };
 /* Reads tokenizer_config.json, special_tokens_map.json, added_tokens.json and what config.json says of a folder into *h. */
 int hf_config_read(struct tokenizer *t, const char *folder, struct hf_config *h, struct hearth_error *err);
@@ -354,6 +365,7 @@ int json_read_added(struct tokenizer *t, struct json *j, int64_t id);
 /* tokenizer_post.c: reads a post-processor of tokenizer.json; kind: what was just read. */
 int post_read(struct tokenizer *t, struct json *j, enum json_kind kind);
 /* What BERT and RoBERTa put round one text and two: cls A sep [sep] B sep. */
+int post_start_end(struct tokenizer *t, const int32_t *start, size_t n, int32_t end, struct hearth_error *err); /* once for both */
 int post_cls_sep(struct tokenizer *t, int32_t cls, int32_t sep, bool roberta, struct hearth_error *err);
 
 /* ---- SentencePiece's rules, common to .model, GGUF and llama2.c */
@@ -369,6 +381,7 @@ int spm_setup(struct tokenizer *t, const struct spm_options *o, struct hearth_er
 int gguf_pre_setup(struct tokenizer *t, struct str name, struct str architecture, bool *add_bos, bool *add_eos,
                    struct hearth_error *err);
 int byte_level_setup(struct tokenizer *t, struct hearth_error *err); /* GPT-2's own */
+int clip_setup(struct tokenizer *t, struct hearth_error *err);       /* CLIP's, tokenizer_vocab.c */
 
 /* ---- one call of tokenizer_encode */
 

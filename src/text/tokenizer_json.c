@@ -279,7 +279,7 @@ static int added_number(struct tokenizer *t, uint32_t entries, struct hearth_err
 }
 
 /* Added tokens that the model's vocabulary lacks get an id there, but no place in its index: the model never makes them. */
-static int added_join(struct tokenizer *t, struct hearth_error *err)
+int tokenizer_join_added(struct tokenizer *t, struct hearth_error *err)
 {
     uint32_t entries = 0;
     for (uint32_t i = 0; i < t->vocab.n; i++) entries += t->vocab.offset[i] != NO_ID;
@@ -298,6 +298,7 @@ static int vocab_map_read(struct tokenizer *t, struct json *j)
 {
     struct buf scratch;
     buf_init(&scratch, TEXT_BYTES_MAX);
+    t->vocab.last_counts = true;
     size_t dropped = j->at;
     int status = json_next(j) == JSON_OBJECT ? 0 : json_fail(j, "a vocabulary {text: id} was expected");
     while (!status) {
@@ -422,7 +423,7 @@ int json_member_string(struct tokenizer *t, const struct member *m, struct str *
 }
 
 /* One that the vocabulary lacks matters only where a text has unknown characters. */
-static void unknown_find(struct tokenizer *t, struct str name)
+void tokenizer_find_unknown(struct tokenizer *t, struct str name)
 {
     const uint32_t id = vocab_find(&t->vocab, name);
     t->unknown_lost = id == NO_ID;
@@ -447,9 +448,9 @@ static int bpe_read(struct tokenizer *t, struct member *m, struct hearth_error *
     status = vocab_map_read(t, &m[M_VOCAB].value);
     if (!status) status = vocab_index(&t->vocab, err);
     if (!status) status = merges_read(t, &m[M_MERGES].value);
-    if (!status) status = added_join(t, err);
+    if (!status) status = tokenizer_join_added(t, err);
     t->model = t->byte_alphabet ? &model_byte_bpe : &model_bpe;
-    if (!status && unk.n) unknown_find(t, unk);
+    if (!status && unk.n) tokenizer_find_unknown(t, unk);
     return status;
 }
 
@@ -469,7 +470,7 @@ static int unigram_read(struct tokenizer *t, struct member *m, struct hearth_err
         if (i == 0 || t->vocab.score[i] < t->score_min) t->score_min = t->vocab.score[i];
     if (!status) status = vocab_index(&t->vocab, err);
     if (!status) status = matcher_build(&t->pieces, &t->vocab, filter_all, err);
-    if (!status) status = added_join(t, err);
+    if (!status) status = tokenizer_join_added(t, err);
     struct json j = m[M_UNK_ID].value;
     if (status || !j.src.p || json_next(&j) != JSON_NUMBER) return status;
     if (!j.is_int || j.integer < 0 || j.integer >= pieces) return json_fail(&j, "an unk_id that is no id");
@@ -485,7 +486,7 @@ static int words_read(struct tokenizer *t, struct member *m, const char *unk_nam
     if (!status) status = vocab_map_read(t, &m[M_VOCAB].value);
     if (!status) status = vocab_index(&t->vocab, err);
     if (!status && !m[M_UNK].value.src.p) unk = str_from(unk_name);
-    if (!status) unknown_find(t, unk);
+    if (!status) tokenizer_find_unknown(t, unk);
     return status;
 }
 
@@ -504,14 +505,14 @@ static int wordpiece_read(struct tokenizer *t, struct member *m, struct hearth_e
         return fail(err, HEARTH_E_UNSUPPORTED, "a WordPiece model with a prefix of more than %d bytes", AFFIX_BYTES_MAX);
     if (!status) status = words_read(t, m, "[UNK]", err);
     if (!status) status = matcher_build(&t->pieces, &t->vocab, filter_all, err);
-    return status ? status : added_join(t, err);
+    return status ? status : tokenizer_join_added(t, err);
 }
 
 static int wordlevel_read(struct tokenizer *t, struct member *m, struct hearth_error *err)
 {
     t->model = &model_wordlevel;
     const int status = words_read(t, m, "<unk>", err);
-    return status ? status : added_join(t, err);
+    return status ? status : tokenizer_join_added(t, err);
 }
 
 static const struct {

@@ -138,14 +138,83 @@ static int spm_open(struct tokenizer *t, const struct place *p, struct hearth_er
     return spm_family_read(t, p->path, p->folder, err);
 }
 
-/* Families whose vocab.json + merges.txt come with <s> text </s>. */
-static bool wraps_text(const struct container *c)
+/* ---- vocab.json + merges.txt: what the families put round a text, and which words they make */
+
+static int vocab_plain(struct tokenizer *t, const struct hf_config *h, struct hearth_error *err)
 {
-    static const char *const families[] = { "roberta", "bart", "longformer", "led", "blenderbot" };
-    const struct kv *kv = c ? container_kv(c, "model_type") : NULL;
-    for (size_t i = 0; kv && kv->type == KV_STRING && i < sizeof families / sizeof *families; i++)
-        if (str_is(kv->s, families[i])) return true;
-    return false;
+    int status = byte_level_setup(t, err);
+    if (!status && h->prefix_space == 1) t->pre.step[0].flag = true;
+    if (!status) tokenizer_roles(t, h);
+    return status ? status : template_add(t, h, false, false, err);
+}
+
+/* <s> text </s> and <s> text </s></s> text </s>; <mask> takes the space before it along. */
+static int vocab_roberta(struct tokenizer *t, const struct hf_config *h, struct hearth_error *err)
+{
+    const int32_t mask = tokenizer_find(t, STR("<mask>"));
+    const struct added a = { .content = STR("<mask>"), .id = (uint32_t)mask, .special = true, .lstrip = true };
+    int status = byte_level_setup(t, err);
+    if (!status && h->prefix_space == 1) t->pre.step[0].flag = true;
+    if (!status && mask >= 0) status = tokenizer_add_token(t, &a, err);
+    if (!status) tokenizer_roles(t, h);
+    if (h->add_bos >= 0 || h->add_eos >= 0) return status ? status : template_add(t, h, true, true, err);
+    if (!status && t->bos >= 0 && t->eos >= 0) status = post_cls_sep(t, t->bos, t->eos, true, err);
+    return status;
+}
+
+static int vocab_clip(struct tokenizer *t, const struct hf_config *h, struct hearth_error *err)
+{
+    const int status = clip_setup(t, err);
+    tokenizer_roles(t, h);
+    tokenizer_find_unknown(t, h->unk);
+    if (t->bos < 0 || t->eos < 0) return fail(err, HEARTH_E_FORMAT, "a CLIP vocabulary without its start and end tokens");
+    return status ? status : post_cls_sep(t, t->bos, t->eos, true, err);
+}
+
+/* The start of a transcript, its language and task when tokenizer_config.json says them, no timestamps. */
+static int vocab_whisper(struct tokenizer *t, const struct hf_config *h, struct hearth_error *err)
+{
+    static const char *const before[] = { "<|startoftranscript|>", "<|notimestamps|>" };
+    int32_t ids[sizeof before / sizeof *before];
+    const int status = byte_level_setup(t, err);
+    tokenizer_roles(t, h);
+    if (status) return status;
+    if (t->eos < 0) return fail(err, HEARTH_E_FORMAT, "a Whisper vocabulary without its end token");
+    if (h->language.n || h->task.n)
+        return fail(err, HEARTH_E_UNSUPPORTED, "a Whisper tokenizer_config.json with a language or task is not known to hearth");
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+        ids[i] = tokenizer_find(t, str_from(before[i]));
+        if (ids[i] < 0) return fail(err, HEARTH_E_FORMAT, "a Whisper vocabulary without \"%s\"", before[i]);
+    }
+    return post_start_end(t, ids, sizeof before / sizeof *before, t->eos, err);
+}
+
+/* By model_type of config.json or the beginning of tokenizer_class; the first row is for all others. */
+static const struct vocab_family {
+    const char *model_type, *class;
+    struct str  bos, eos, unk, pad;
+    int (*setup)(struct tokenizer *t, const struct hf_config *h, struct hearth_error *err);
+} vocab_families[] = {
+#define END_OF_TEXT STR("<|endoftext|>")
+#define ROBERTA     STR("<s>"), STR("</s>"), STR("<unk>"), STR("<pad>"), vocab_roberta
+    { "gpt2", "GPT2Tokenizer", END_OF_TEXT, END_OF_TEXT, END_OF_TEXT, { 0 }, vocab_plain },
+    { "roberta", "RobertaTokenizer", ROBERTA },
+    { "bart", "BartTokenizer", ROBERTA },
+    { "longformer", "LongformerTokenizer", ROBERTA },
+    { "led", "LEDTokenizer", ROBERTA },
+    { "blenderbot", "BlenderbotTokenizer", ROBERTA },
+    { "clip", "CLIPTokenizer", STR("<|startoftext|>"), END_OF_TEXT, END_OF_TEXT, END_OF_TEXT, vocab_clip },
+    { "clip_text_model", "CLIPTokenizer", STR("<|startoftext|>"), END_OF_TEXT, END_OF_TEXT, END_OF_TEXT, vocab_clip },
+    { "whisper", "WhisperTokenizer", END_OF_TEXT, END_OF_TEXT, END_OF_TEXT, { 0 }, vocab_whisper },
+};
+
+static const struct vocab_family *vocab_family_find(const struct hf_config *h)
+{
+    for (size_t i = 1; i < sizeof vocab_families / sizeof *vocab_families; i++) {
+        const struct vocab_family *f = &vocab_families[i];
+        if (str_is(h->model_type, f->model_type) || (h->kind.n && str_starts(h->kind, str_from(f->class)))) return f;
+    }
+    return &vocab_families[0];
 }
 
 static int vocab_open(struct tokenizer *t, const struct place *p, struct hearth_error *err)
@@ -163,14 +232,16 @@ static int vocab_open(struct tokenizer *t, const struct place *p, struct hearth_
                                                : tokenizer_vocab_read(t, vocab.p, merges.p, err);
     buf_free(&vocab);
     buf_free(&merges);
-    if (status || !p->folder) return status;
-    const bool wraps = wraps_text(p->model);
-    h.bos = h.eos = h.unk = wraps ? STR("") : STR("<|endoftext|>");
-    if (wraps) h.bos = STR("<s>"), h.eos = STR("</s>"), h.unk = STR("<unk>"), h.pad = STR("<pad>");
+    if (status) return status;
+    if (!p->folder) return byte_level_setup(t, err);
     status = hf_config_read(t, p->folder, &h, err);
     if (status) return status;
-    tokenizer_roles(t, &h);
-    status = template_add(t, &h, wraps, wraps, err);
+    const struct vocab_family *f = vocab_family_find(&h);
+    if (!h.bos.p) h.bos = f->bos;
+    if (!h.eos.p) h.eos = f->eos;
+    if (!h.unk.p) h.unk = f->unk;
+    if (!h.pad.p) h.pad = f->pad;
+    status = f->setup(t, &h, err);
     return status ? status : tokenizer_recognise(t, err);
 }
 
@@ -178,6 +249,33 @@ static int llama2c_open(struct tokenizer *t, const struct place *p, struct heart
 {
     const struct kv *n = p->model ? container_kv(p->model, "llama2c.vocab_size") : NULL;
     return tokenizer_llama2c_read(t, p->path, n && n->type == KV_INT ? n->i : -1, err);
+}
+
+/* Classes whose vocab.txt is read as BERT's is. */
+static int words_class_check(struct str class, struct hearth_error *err)
+{
+    static const char *const known[] = { "Bert", "DistilBert", "Electra", "NomicBert", "MobileBert", "ConvBert", "SqueezeBert",
+                                         "LayoutLM", "Lxmert", "RetriBert", "Realm", "DPRContextEncoder",
+                                         "DPRQuestionEncoder", "DPRReader", "PreTrained" };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        struct str rest = class;
+        if (!str_starts(class, str_from(known[i]))) continue;
+        rest = str_sub(class, strlen(known[i]), class.n);
+        if (str_is(rest, "Tokenizer") || str_is(rest, "TokenizerFast")) return 0;
+    }
+    return class.n == 0 ? 0
+                        : fail(err, HEARTH_E_UNSUPPORTED, "a vocab.txt of the tokenizer class %.*s is not known to hearth",
+                               STR_ARG(class));
+}
+
+static int words_open(struct tokenizer *t, const struct place *p, struct hearth_error *err)
+{
+    struct hf_config h = { .unk = STR("[UNK]"), .cls = STR("[CLS]"), .sep = STR("[SEP]"), .pad = STR("[PAD]"),
+                           .mask = STR("[MASK]"), .want_added = true, .roles_special = true,
+                           .lower_case = -1, .strip_accents = -1, .chinese_chars = -1 };
+    int status = p->folder ? hf_config_read(t, p->folder, &h, err) : 0;
+    if (!status) status = words_class_check(h.kind, err);
+    return status ? status : tokenizer_words_read(t, p->path, &h, err);
 }
 
 typedef int place_open(struct tokenizer *t, const struct place *p, struct hearth_error *err);
@@ -201,6 +299,7 @@ static const struct {
     { "tekken.json", tekken_open },
     { "tiktoken.model", tiktoken_open },
     { "vocab.json", vocab_open },
+    { "vocab.txt", words_open },
 };
 
 /* Else files whose names begin and end so. */
@@ -322,7 +421,8 @@ int tokenizer_open_model(struct tokenizer **out, const struct container *c, stru
     if (status == 1)
         return fail(
             err, HEARTH_E_NOT_FOUND,
-            "the model has no tokenizer: put tokenizer.json, tokenizer.model, spiece.model or vocab.json and merges.txt into %s",
+            "the model has no tokenizer: put tokenizer.json, tokenizer.model, spiece.model, vocab.txt or vocab.json and "
+            "merges.txt into %s",
             c->folder);
     if (status) return status;
     if ((*out)->bos < 0) (*out)->bos = config_id(*out, c, "bos_token_id");
@@ -362,6 +462,7 @@ static int file_sniff(const char *path, place_open **open, struct hearth_error *
     const int status = file_map(&m, path, err);
     if (status) return status;
     if (path_ends(path, "vocab.json") || path_ends(path, "merges.txt")) *open = vocab_open;
+    else if (path_ends(path, "vocab.txt")) *open = words_open;
     else if (is_json(m)) *open = tokenizer_tekken_fits(m) ? tekken_open : json_open;
     else if (is_sentencepiece(m)) *open = spm_open;
     else if (tokenizer_tiktoken_fits(m)) *open = tiktoken_open;
@@ -381,7 +482,8 @@ int tokenizer_open_file(struct tokenizer **out, const char *path, struct hearth_
         if (!container_open(&c, path, NULL)) return container_take(out, c, err);
         status = folder_open(out, path, NULL, err);
         return status == 1
-                   ? fail(err, HEARTH_E_NOT_FOUND, "%s has no tokenizer.json, tokenizer.model, spiece.model nor vocab.json", path)
+                   ? fail(err, HEARTH_E_NOT_FOUND, "%s has no tokenizer.json, tokenizer.model, spiece.model, vocab.json nor vocab.txt",
+                          path)
                    : status;
     }
     status = file_sniff(path, &open, err);

@@ -220,6 +220,19 @@ int post_read(struct tokenizer *t, struct json *j, enum json_kind kind)
     return fail(j->err, HEARTH_E_UNSUPPORTED, "the post-processor \"%.*s\" is not known to hearth", STR_ARG(type));
 }
 
+int post_start_end(struct tokenizer *t, const int32_t *start, size_t n, int32_t end, struct hearth_error *err)
+{
+    struct post p = { .overrules = true };
+    int status = 0;
+    for (size_t i = 0; i < n && !status; i++) status = part_put(&p.single, start[i], 0, err);
+    if (!status) status = part_put(&p.single, PART_A, 0, err);
+    p.pair = p.single;
+    if (!status) status = part_put(&p.pair, PART_B, 1, err);
+    if (!status) status = part_put(&p.single, end, 0, err);
+    if (!status) status = part_put(&p.pair, end, 1, err);
+    return status ? status : post_keep(t, &p, err);
+}
+
 int post_cls_sep(struct tokenizer *t, int32_t cls, int32_t sep, bool roberta, struct hearth_error *err)
 {
     struct post p = { 0 };

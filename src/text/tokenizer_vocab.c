@@ -73,5 +73,30 @@ int tokenizer_vocab_read(struct tokenizer *t, const char *vocab, const char *mer
     status = merges_txt_read(t, (struct str){ (const char *)m.p, m.n }, err);
     file_unmap(&m);
     if (status) fail_in(err, "%s", merges);
-    return status ? status : byte_level_setup(t, err);
+    return status;
+}
+
+/* CLIP's: lower case, words without their spaces, the last character of a word with </w>. */
+int clip_setup(struct tokenizer *t, struct hearth_error *err)
+{
+    struct step_args a;
+    step_args_defaults(&a);
+    a.pattern_is_regex = true;
+    a.pattern = STR("\\s+");
+    a.content = STR(" ");
+    a.type = STR("NFC");
+    int status = normalize_add(t, &a, err);
+    a.type = STR("Replace");
+    if (!status) status = normalize_add(t, &a, err);
+    a.type = STR("Lowercase");
+    if (!status) status = normalize_add(t, &a, err);
+    a.pattern = STR("<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+");
+    a.behavior = STR("Removed");
+    a.invert = true;
+    a.type = STR("Split");
+    if (!status) status = pre_add(t, &a, err);
+    if (!status) status = byte_level_setup(t, err);
+    t->suffix = STR("</w>");
+    t->decode_owes = t->suffix;
+    return status;
 }

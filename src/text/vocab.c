@@ -115,7 +115,9 @@ int vocab_index(struct vocab *v, struct hearth_error *err)
         if (v->offset[id] == NO_ID) continue;
         const int64_t at = vocab_slot(v, vocab_text(v, id));
         if (at < 0) return fail(err, HEARTH_E_FORMAT, "the token texts collide on purpose");
-        if (!v->slot[at]) v->slot[at] = id + 1; /* the first of equal texts counts */
+        if (v->slot[at] && !v->last_counts) continue;
+        if (v->slot[at]) v->offset[v->slot[at] - 1] = NO_ID, v->length[v->slot[at] - 1] = 0;
+        v->slot[at] = id + 1;
     }
     return 0;
 }
