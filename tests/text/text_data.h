@@ -28,11 +28,11 @@ static inline struct ids text_encode(const struct tokenizer *t, struct str text,
 }
 
 /* Through the streaming detokenizer; free out with buf_free. */
-static inline void text_decode(const struct tokenizer *t, const struct ids *v, struct buf *out)
+static inline void text_decode_as(const struct tokenizer *t, const struct ids *v, bool keep_special, struct buf *out)
 {
     struct detok        d;
     struct hearth_error err = { 0 };
-    const int           status = detok_init(&d, t, false, false, &err);
+    const int           status = detok_init(&d, t, false, keep_special, &err);
     assert_ok(status, &err);
     buf_init(out, 1 << 28);
     const uint64_t allocations = mem_count();
@@ -46,6 +46,11 @@ static inline void text_decode(const struct tokenizer *t, const struct ids *v, s
     }
     assert_int_equal(mem_count() - allocations, ours); /* pushing allocates nothing */
     detok_free(&d);
+}
+
+static inline void text_decode(const struct tokenizer *t, const struct ids *v, struct buf *out)
+{
+    text_decode_as(t, v, false, out);
 }
 
 /* Fails with a readable report unless v holds these ids. */
