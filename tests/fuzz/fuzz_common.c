@@ -184,6 +184,18 @@ static void check_stream(const struct tokenizer *t, const struct ids *ids, struc
     detok_free(&d);
 }
 
+/* A text twice: an id, a type, and what single texts refuse. */
+static void check_pair(const struct tokenizer *t, struct str text, bool special)
+{
+    struct hearth_error err = { 0 };
+    struct ids ids = { 0 }, types = { 0 };
+    const int status = tokenizer_encode_types(t, text, &text, special, &ids, &types, &err);
+    if (status) fuzz_check_refusal(status, &err);
+    if (ids.n != types.n) fuzz_fail("%zu ids with %zu types", ids.n, types.n);
+    ids_free(&ids);
+    ids_free(&types);
+}
+
 void fuzz_text(const struct tokenizer *t, struct str text, bool special, bool exact)
 {
     struct hearth_error err = { 0 };
@@ -196,6 +208,7 @@ void fuzz_text(const struct tokenizer *t, struct str text, bool special, bool ex
         if (ids.id[i] < 0 || ids.id[i] >= info.n_vocab) fuzz_fail("id %d of a vocabulary of %d", ids.id[i], info.n_vocab);
     if (!status) check_stream(t, &ids, text, exact);
     ids_free(&ids);
+    check_pair(t, text, special);
 }
 
 void fuzz_tokenizer(const char *path)
