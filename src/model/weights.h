@@ -42,24 +42,25 @@ struct weight_name {
     size_t         when;      /* offset of a bool in struct arch that says whether the weight exists; 0: it does */
     unsigned       heads;     /* kinds of heads that have the weight, 1 << head_kind each; 0: all */
 };
-#define WEIGHT_OPTIONAL 1u
-#define WEIGHT_IN_MAJOR 2u /* Hugging Face file: stored [in, out] */
-#define WEIGHT_GROUPED  4u /* fused tensor whose parts repeat arch.fused_groups times: [q k v] of one head, of the next ... */
-#define WEIGHT_PLUS_ONE 8u /* Hugging Face file: a vector stored less 1 */
-#define WEIGHT_QK_NORM  16u /* only when queries and keys are normalised */
-#define WEIGHT_DENSE    32u /* only when the model has no experts; likewise: */
-#define WEIGHT_EXPERTS  64u
-#define WEIGHT_SHARED   256u /* only with shared experts */
-#define WEIGHT_QRANK    512u /* only with compressed queries, and only without: */
-#define WEIGHT_NO_QRANK 1024u
-#define WEIGHT_TYPES    2048u /* only with token types */
-#define WEIGHT_GATED    128u /* only when the feed-forward part is gated */
-#define WEIGHT_SERIAL   2048u /* only when the two branches follow each other */
-#define WEIGHT_UNLESS   4096u /* `when` says that the weight does not exist */
-
-#define WEIGHT_MXFP4    32768u /* Hugging Face file: NAME_blocks and NAME_scales instead of NAME, when those are there */
-#define WEIGHT_LOW_RANK 65536u /* stored [in, out] when arch.in_major, in any container */
-#define WEIGHT_NOT_FIRST 131072u /* the first layer has none */
+enum weight_flag { /* how it is stored, then when it exists */
+    WEIGHT_OPTIONAL  = 1 << 0,
+    WEIGHT_IN_MAJOR  = 1 << 1,  /* Hugging Face file: stored [in, out] */
+    WEIGHT_LOW_RANK  = 1 << 2,  /* stored [in, out] when arch.in_major, in any container */
+    WEIGHT_GROUPED   = 1 << 3,  /* fused tensor whose parts repeat arch.fused_groups times: [q k v] of one head, of the next ... */
+    WEIGHT_PLUS_ONE  = 1 << 4,  /* Hugging Face file: a vector stored less 1 */
+    WEIGHT_MXFP4     = 1 << 5,  /* Hugging Face file: NAME_blocks and NAME_scales instead of NAME, when those are there */
+    WEIGHT_UNLESS    = 1 << 6,  /* `when` says that the weight does not exist */
+    WEIGHT_QK_NORM   = 1 << 7,  /* only when queries and keys are normalised */
+    WEIGHT_DENSE     = 1 << 8,  /* only in layers without experts, only in those with them, only with shared ones: */
+    WEIGHT_EXPERTS   = 1 << 9,
+    WEIGHT_SHARED    = 1 << 10,
+    WEIGHT_QRANK     = 1 << 11, /* only with compressed queries, and only without: */
+    WEIGHT_NO_QRANK  = 1 << 12,
+    WEIGHT_TYPES     = 1 << 13, /* only with token types */
+    WEIGHT_GATED     = 1 << 14, /* only when the feed-forward part is gated */
+    WEIGHT_SERIAL    = 1 << 15, /* only when the two branches follow each other */
+    WEIGHT_NOT_FIRST = 1 << 16, /* the first layer has none */
+};
 
 /* Backend memory of a tensor that could not stay as the file has it. */
 struct owned {
