@@ -128,6 +128,43 @@ static void drivers_match_reference_ops(void **state)
     }
 }
 
+/* ---- small trained models of rwkv.cpp, with the logits that its own tests expect after the bytes "in */
+
+static const struct {
+    const char *model, *expected;
+    double      limit; /* largest difference: rounding of floats, or of the weights to 5 bits */
+} trained[] = {
+    { "4v0-660K-FP32", "4v0-660K", 1e-5 }, { "5v1-730K-FP32", "5v1-730K", 1e-5 }, { "4v0-660K-Q5_1", "4v0-660K", 0.1 }, { "6v0-3m-Q5_1", "6v0-3m", 0.1 },
+};
+
+static void trained_models_of_rwkv_cpp(void **state)
+{
+    (void)state;
+    static const int32_t ids[] = { 34, 105, 110 };
+    if (!hearth_shared("data/models/rwkv-tiny")) {
+        printf("# no data/models/rwkv-tiny beside this tree\n");
+        skip();
+    }
+    for (size_t i = 0; i < sizeof trained / sizeof *trained; i++) {
+        char path[200], file[200];
+        size_t n;
+        int64_t count;
+        snprintf(path, sizeof path, "data/models/rwkv-tiny/tiny-rwkv-%s.bin", trained[i].model);
+        float *got = all_logits(hearth_shared(path), &(struct cpu_options){ .threads = 2, .arith = HEARTH_ARITH_F32 }, 3, ids, 3, &count);
+        snprintf(file, sizeof file, "data/models/rwkv-tiny/expected-logits-%s.bin", trained[i].expected);
+        char *bytes = read_file(hearth_shared(file), &n);
+        float want[256];
+        double worst = 0;
+        assert_true(n == sizeof want && count == 3 * 256);
+        memcpy(want, bytes, sizeof want);
+        for (int k = 0; k < 256; k++) worst = fmax(worst, fabs((double)got[2 * 256 + k] - (double)want[k]));
+        printf("# %s: largest difference %.2e\n", trained[i].model, worst);
+        assert_true(worst <= trained[i].limit);
+        free(got);
+        free(bytes);
+    }
+}
+
 /* ---- the same bits whatever the threads and chunks, in both arithmetics */
 
 static void check_same_bits(const char *path, const int32_t *ids, int32_t n, enum hearth_arith arith)
@@ -221,7 +258,8 @@ static void quantised_models(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(folders_are_exact), cmocka_unit_test(ggufs_are_exact), cmocka_unit_test(native_names_are_exact), cmocka_unit_test(drivers_match_reference_ops),
+        cmocka_unit_test(folders_are_exact), cmocka_unit_test(ggufs_are_exact), cmocka_unit_test(native_names_are_exact),
+        cmocka_unit_test(trained_models_of_rwkv_cpp), cmocka_unit_test(drivers_match_reference_ops),
         cmocka_unit_test(same_bits_for_threads_and_chunks), cmocka_unit_test(quantised_models),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
