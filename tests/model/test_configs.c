@@ -161,6 +161,7 @@ static const struct { const char *name, *from, *to; } same[] = {
     { "rwkv7", "\"hidden_act\": \"sqrelu\"", "\"hidden_act\": \"relu2\"" },
     { "rwkv7", "\"num_heads\": 4", "\"num_heads\": null" },
     { "mamba2", "\"chunk_size\": 16", "\"chunk_size\": 256" },
+    { "mamba2", "\"chunk_size\": 16", "\"norm_before_gate\": true" }, /* read by no reference */
     { "mamba2-tied", "\"use_conv_bias\": true,", "" },
     { "t5", "\"scale_decoder_outputs\": true,", "" },
 };

@@ -93,6 +93,7 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
     if (bias != (container_tensor(c->c, "model.norm.bias") || c->gguf))
         return fail(err, HEARTH_E_FORMAT, "norm_bias is %s, but model.norm.bias is%s there", bias ? "true" : "false", bias ? " not" : "");
     if (!c->gguf) a->in_major = false;
+    if (c->gguf) a->bos = a->eos = 0; /* the class's defaults are for folders; native files end texts as their tokenizer does */
     a->head_eps = c->gguf ? 64e-5f : a->norm_eps * (float)(a->rnn_width / a->n_head);
     return read_ranks(a, c, err);
 }
