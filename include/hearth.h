@@ -196,6 +196,100 @@ typedef struct hearth_timing {
 HEARTH_API int hearth_generate(hearth_session *s, hearth_request *requests, size_t n, hearth_callback *callback, void *user,
                                hearth_timing *timing, hearth_error *err);
 
+/* ---- texts read as a whole: vectors, missing words, labels */
+
+typedef struct hearth_text {
+    const char *text; /* UTF-8, need not end in NUL */
+    size_t      n;
+    const char *second; /* the other text of a pair; NULL: there is none */
+    size_t      n_second;
+} hearth_text;
+
+enum hearth_pooling {
+    HEARTH_POOLING_AUTO, /* what the model's folder says (modules.json, a GGUF's pooling type), else the mean; decoders: the last */
+    HEARTH_POOLING_MEAN,
+    HEARTH_POOLING_CLS,       /* the first token */
+    HEARTH_POOLING_MAX,
+    HEARTH_POOLING_MEAN_SQRT, /* the sum over the root of the length */
+    HEARTH_POOLING_WEIGHTED,  /* the mean with weights 1, 2, 3 ... */
+    HEARTH_POOLING_LAST,      /* the last token */
+};
+
+typedef struct hearth_embed_options {
+    size_t              size;
+    enum hearth_pooling pooling;
+    int                 normalize;   /* 1: to length 1; -1: not; 0: as the folder says (GGUF: to length 1) */
+    const char         *prompt_name; /* one of the folder's prompts ("query") to put before each text; NULL: its default one */
+    const char         *prefix;      /* text to put before each text instead; NULL: none */
+    int32_t             max_tokens;  /* longer texts are cut; 0: as the folder says */
+    const volatile int *cancel;      /* polled between ops; NULL: never */
+} hearth_embed_options;
+
+typedef struct hearth_embeddings {
+    size_t   size;
+    float   *values;   /* [n, width] */
+    size_t   n;
+    int32_t  width;
+    int32_t *n_tokens; /* [n] that were read */
+    int32_t *n_cut;    /* [n] that did not fit and were left out */
+} hearth_embeddings;
+
+/* One vector a text: BERT and its like, T5's encoder, and decoders. Texts of all lengths share steps; each gets the bits that it
+ * would get alone. options may be NULL. Free with hearth_embeddings_free. */
+HEARTH_API int  hearth_embed(hearth_model *m, const hearth_text *texts, size_t n, const hearth_embed_options *options,
+                             hearth_embeddings *out, hearth_error *err);
+HEARTH_API void hearth_embeddings_free(hearth_embeddings *e);
+
+/* What masked language models write in place of a missing word ("[MASK]"); NULL and an error when the model has none. The text
+ * is NUL-terminated; free it with hearth_free. */
+HEARTH_API int hearth_mask_token(hearth_model *m, char **text, int32_t *id, hearth_error *err);
+
+typedef struct hearth_guess {
+    int32_t token;
+    float   probability; /* among the whole vocabulary */
+    char   *text;        /* NUL-terminated */
+} hearth_guess;
+
+typedef struct hearth_filled {
+    size_t        size;
+    size_t        n_masks;  /* missing words of the text, from left to right */
+    int32_t       n_top;    /* guesses for each */
+    hearth_guess *guess;    /* [n_masks, n_top], best first */
+    int32_t       n_tokens;
+} hearth_filled;
+
+/* Guesses for the words that the mask token stands for. top 0: 5. Free with hearth_filled_free. */
+HEARTH_API int  hearth_fill(hearth_model *m, const char *text, size_t n_bytes, int32_t top, const volatile int *cancel,
+                            hearth_filled *out, hearth_error *err);
+HEARTH_API void hearth_filled_free(hearth_filled *f);
+
+/* A row of a classification: a whole text, or one of its tokens. */
+typedef struct hearth_labelled {
+    size_t  text;       /* index of the text */
+    size_t  begin, end; /* bytes of the text that the row is about; for a pair all of the first text */
+    int32_t token;      /* -1: a whole text */
+    float  *scores;     /* [n_labels] */
+    float  *logits;     /* [n_labels] as the model gives them */
+} hearth_labelled;
+
+enum hearth_scores { HEARTH_SCORES_SOFTMAX, HEARTH_SCORES_SIGMOID, HEARTH_SCORES_NONE }; /* how scores come from logits */
+
+typedef struct hearth_classified {
+    size_t             size;
+    int32_t            n_labels;
+    char             **labels;  /* [n_labels] NUL-terminated */
+    enum hearth_scores scores;
+    int                by_token; /* rows are tokens, special ones left out */
+    hearth_labelled   *rows;    /* [n_rows] */
+    size_t             n_rows;
+    int32_t           *n_cut;   /* [n] tokens of each text that did not fit */
+} hearth_classified;
+
+/* Labels of texts, or of their tokens, as the model's head is made. Free with hearth_classified_free. */
+HEARTH_API int  hearth_classify(hearth_model *m, const hearth_text *texts, size_t n, const volatile int *cancel,
+                                hearth_classified *out, hearth_error *err);
+HEARTH_API void hearth_classified_free(hearth_classified *c);
+
 #ifdef __cplusplus
 }
 #endif

@@ -51,7 +51,7 @@ void hearth_model_info_get(const hearth_model *model, hearth_model_info *info)
     const struct model *m = model->m;
     const hearth_model_info full = {
         .size = info->size, .family = m->family->name, .task = m->arch.task, .parameters = m->parameters, .bytes = m->bytes,
-        .layers = m->arch.n_layer, .width = m->arch.width, .vocab = m->arch.n_vocab, .context = m->arch.context,
+        .layers = m->arch.n_layer ? m->arch.n_layer : m->arch.n_encoder_layer, .width = m->arch.width, .vocab = m->arch.n_vocab, .context = m->arch.context,
         .bos = m->arch.bos, .eos = m->arch.eos, .start = m->arch.start,
     };
     memcpy(info, &full, info->size < sizeof full ? info->size : sizeof full);

@@ -190,13 +190,12 @@ static int compute_texts(struct hearth_session *s, const struct part *parts, int
     const int32_t rows = gather_rows(s, parts, n_parts);
     put_inputs(s, &in, parts, n_parts, rows, s->n_want);
     tape_begin(s->tape, &s->ragged);
-    struct tensor *last = encoder_record(s->tape, s->model->m, &in), *keep[2] = { last, in.states };
+    struct tensor *last = (s->model->m->arch.n_layer ? decoder_record : encoder_record)(s->tape, s->model->m, &in), *keep[2] = { last, in.states };
     int status = tape_plan(s->tape, keep, 2, err);
     if (!status) status = tape_run(s->tape, cancel, err);
     if (!status && states) status = read_floats(s, in.states, &out->states, &out->room_states, err);
     if (!status && logits) status = read_floats(s, last, &out->logits, &out->room_logits, err);
     if (status) return status;
-    out->n_rows = last->dim[0];
     out->columns = last->dim[1];
     return 0;
 }
@@ -208,8 +207,14 @@ int session_read(struct hearth_session *s, const struct part *parts, int n_parts
     for (int i = 0; i < n_parts; i++) rows += parts[i].n;
     if (n_parts < 1 || n_parts > s->n_seq || rows > s->max_rows || rows < n_parts)
         return fail(err, HEARTH_E_INTERNAL, "a step of %d texts and %lld rows, but the session was made for %d and %d", n_parts, (long long)rows, s->n_seq, s->max_rows);
+    int status = 0;
+    for (int i = 0; i < n_parts && !status && s->model->m->arch.n_layer; i++) { /* decoders begin anew */
+        session_trim(s, parts[i].seq, 0);
+        status = cache_extend(s->cache, parts[i].seq, 0, parts[i].n, err);
+    }
+    if (status) return status;
     pthread_mutex_lock(&s->model->turn);
-    int status = compute_texts(s, parts, n_parts, states, logits, out, cancel, err);
+    status = compute_texts(s, parts, n_parts, states, logits, out, cancel, err);
     pthread_mutex_unlock(&s->model->turn);
     return status;
 }

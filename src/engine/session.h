@@ -75,12 +75,12 @@ int session_step(struct hearth_session *s, const struct part *parts, int n_parts
 /* Encodes a source for sequence seq (encoder-decoders), writing its cross cache. states: host [n, width] or NULL. */
 int session_encode(struct hearth_session *s, int32_t seq, const int32_t *ids, int32_t n, float *states, const volatile int *cancel, struct hearth_error *err);
 
-/* Encodes several texts in one step (encoders). n_states, n_logits: floats that were read into *states [all rows, width] and
- * *logits [wanted rows, columns]; either may be NULL when nobody asks. Both are arrays that mem_resize knows, and grow. */
+/* Reads several texts in one step from their beginnings: encoders, and decoders (then only states are asked for, and the
+ * sequences' old tokens are forgotten). states: [all rows, width]; logits: [wanted rows, columns]; both grow as needed. */
 struct encoded {
     float  *states, *logits;
     int64_t room_states, room_logits;
-    int64_t n_rows, columns;
+    int64_t columns; /* of the last result asked for */
 };
 void encoded_free(struct encoded *e);
 int  session_read(struct hearth_session *s, const struct part *parts, int n_parts, bool states, bool logits, struct encoded *out,

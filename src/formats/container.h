@@ -51,7 +51,8 @@ struct container {
     const char         *path;    /* as given */
     const char         *folder;  /* where neighbouring files (tokenizers) lie: the folder itself, or the file's folder */
     struct kv          *kv;      /* configuration: GGUF keys as they are; config.json flattened with dots
-                                    ("rope_scaling.factor"), generation_config.json under "generation." */
+                                    ("rope_scaling.factor"), generation_config.json under "generation.", the settings of
+                                    sentence-transformers under "sentence." */
     uint64_t            n_kv;
     struct file_tensor *tensor;
     uint64_t            n_tensor;

@@ -13,6 +13,8 @@ static const struct config {
 } configs[] = {
     { "config.json", "" },
     { "generation_config.json", "generation." },
+    { "sentence_bert_config.json", "sentence." },
+    { "config_sentence_transformers.json", "sentence." },
 };
 
 static int config_read(struct container *c, const char *path, const char *prefix, struct hearth_error *err)

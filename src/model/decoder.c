@@ -2,13 +2,14 @@
 #include "model/blocks/blocks.h"
 
 /* From the last state of the rows that are wanted to their logits. */
-static struct tensor *head(struct tape *t, const struct model *m, struct tensor *x)
+static struct tensor *head(struct tape *t, const struct model *m, struct step *s, struct tensor *x)
 {
     const struct arch *a = &m->arch;
     if (m->w.norm && a->final_eps != 0.0f) x = op_layer_norm(t, x, m->w.norm, m->w.norm_bias, a->final_eps);
     else if (m->w.norm || (a->norm_bare && a->residual != RESIDUAL_POST)) x = block_norm(t, a, x, m->w.norm, m->w.norm_bias);
     if (m->w.project_out) x = op_linear(t, m->w.project_out, x, NULL);
-    x = tape_name(x, "hidden", a->n_layer);
+    s->states = x = tape_name(x, "hidden", a->n_layer);
+    if (s->headless) return x;
     if (a->head_scale != 0.0f) x = op_scale(t, x, a->head_scale);
     x = op_linear(t, m->w.head, x, m->w.head_bias);
     if (a->head_softcap != 0.0f) x = op_softcap(t, x, a->head_softcap);
@@ -30,5 +31,5 @@ struct tensor *decoder_record(struct tape *t, const struct model *m, struct step
     t->layer = -1;
     if (!a->hidden_skip) tape_name(x, "last_layer", -1); /* the reference's last hidden state is the normalised one */
     if (s->want) x = op_rows(t, x, s->want);
-    return head(t, m, x);
+    return head(t, m, s, x);
 }

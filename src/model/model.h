@@ -61,8 +61,8 @@ struct step {
     struct tensor **carried;    /* slot: what the first layer hands to all others (RWKV-7: its values) */
     bool           whole;       /* no cache: attention over the step itself, as for training */
     struct tensor *want;        /* i32 [m]: rows whose logits are asked for (heads over whole texts: their first rows); NULL: all */
-    bool           headless;    /* encoders: only the states are wanted */
-    struct tensor *states;      /* made by encoder_record: [n, width] */
+    bool           headless;    /* only the states are wanted */
+    struct tensor *states;      /* made by recording: the last, normalised ones [n, width] (decoders: of the wanted rows) */
     struct tensor *rope[MODEL_ROPES]; /* made from the two above when recording starts; NULL: there is none */
 };
 

@@ -72,6 +72,13 @@ struct tensor *op_activate_(struct tape *t, enum activation fn, struct tensor *a
     return op_end(t, r);
 }
 
+float activation_value(enum activation a, float x)
+{
+    float y;
+    activation_row(a, &y, &x, NULL, 1);
+    return y;
+}
+
 void activate_run(const struct op_record *r, const struct ragged *g, int64_t begin, int64_t end)
 {
     (void)g;

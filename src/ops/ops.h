@@ -35,6 +35,7 @@ enum activation {
 
 int activation_from_name(struct str name); /* -1: unknown */
 const char *activation_name(enum activation a);
+float activation_value(enum activation a, float x);
 
 /* linear.c
  * embed: rows of table [n_table, width] chosen by ids i32 [n] -> [n, width].

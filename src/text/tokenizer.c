@@ -231,6 +231,50 @@ int tokenizer_encode_types(const struct tokenizer *t, struct str first, const st
     return status;
 }
 
+/* How many ids of two texts stay when `room` are left for both: one by one the longer loses, the second when they are equal. */
+static void share_room(size_t *a, size_t *b, size_t room)
+{
+    while (*a + *b > room) {
+        const size_t over = *a + *b - room;
+        const size_t apart = *a > *b ? *a - *b : *b - *a;
+        const size_t take = apart == 0 ? 1 : over < apart ? over : apart;
+        *(*a > *b ? a : b) -= take;
+    }
+}
+
+int tokenizer_encode_most(const struct tokenizer *t, struct str first, const struct str *second, size_t most, struct ids *out,
+                          struct ids *types, size_t *n_cut, struct hearth_error *err)
+{
+    struct post_part parts[POST_PARTS_MAX];
+    const size_t before = out->n, types_before = types->n;
+    const uint32_t n = parts_for(t, second != NULL, parts);
+    struct encode put_id = { .t = t, .out = out, .err = err }, put_type = { .t = t, .out = types, .err = err };
+    struct ids text[2] = { 0 };
+    size_t around = 0;
+    int status = n ? 0 : fail(err, HEARTH_E_UNSUPPORTED, "the tokenizer does not say how it joins two texts");
+    for (uint32_t i = 0; i < n; i++) around += parts[i].id >= 0;
+    if (!status && around > most) status = fail(err, HEARTH_E_ARG, "%zu tokens are not even room for the %zu special ones", most, around);
+    if (!status) status = tokenizer_encode(t, first, false, &text[0], err);
+    if (!status && second) status = tokenizer_encode(t, *second, false, &text[1], err);
+    if (!status) {
+        const size_t all = text[0].n + text[1].n;
+        share_room(&text[0].n, &text[1].n, most - around);
+        *n_cut = all - text[0].n - text[1].n;
+    }
+    for (uint32_t i = 0; i < n && !status; i++) {
+        const struct ids *ids = &text[parts[i].id == PART_B];
+        if (parts[i].id >= 0) status = encode_put(&put_id, (uint32_t)parts[i].id);
+        else status = put_all(&put_id, ids->id, (uint32_t)ids->n);
+        while (!status && types->n - types_before < out->n - before) status = encode_put(&put_type, (uint32_t)parts[i].type);
+    }
+    ids_free(&text[0]);
+    ids_free(&text[1]);
+    if (!status) return 0;
+    out->n = before;
+    types->n = types_before;
+    return status;
+}
+
 int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special, struct buf *out,
                      struct hearth_error *err)
 {

@@ -43,6 +43,11 @@ int tokenizer_encode(const struct tokenizer *t, struct str text, bool special, s
 int tokenizer_encode_types(const struct tokenizer *t, struct str first, const struct str *second, bool special, struct ids *out,
                            struct ids *types, struct hearth_error *err);
 
+/* The same cut to at most `most` ids: the end of the longer text goes first, what stands round the texts stays. *n_cut: how many
+ * ids went. HEARTH_E_ARG: not even the special tokens fit. */
+int tokenizer_encode_most(const struct tokenizer *t, struct str first, const struct str *second, size_t most, struct ids *out,
+                          struct ids *types, size_t *n_cut, struct hearth_error *err);
+
 /* Appends the bytes of a whole text (SentencePiece drops one leading space). skip_special: control tokens give nothing. Bytes
  * may be malformed, and the last ones part of a character: struct detok (detok.h) makes valid UTF-8, also id by id. */
 int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special, struct buf *out,
