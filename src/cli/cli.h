@@ -75,6 +75,10 @@ struct settings {
     bool               raw, infill, greedy, once, no_echo, ignore_end, no_special, jsonl, pieces;
     int64_t            seed, max_tokens, parallel, tokens, prompt_tokens, repeat;
     double             limit;
+    /* texts as a whole */
+    const char        *prompt_name, *prefix, *pair;
+    bool               normalize, no_normalize, similarity, floats, tokens_each;
+    int64_t            pooling, top;
 };
 
 enum option_type {
@@ -240,6 +244,17 @@ void           lineedit_free(struct lineedit *e);
 
 int cli_model_open(hearth_model **out, const struct settings *s, const char *path, struct hearth_error *err);
 hearth_model_options cli_model_options(const struct settings *s);
+
+/* ---- cli_texts.c: what stands after MODEL on the command line, or else the lines of standard input */
+
+struct text_list {
+    hearth_text *v;
+    size_t       n, room;
+    struct arena arena; /* owns lines */
+};
+int  text_list_read(struct text_list *l, const struct settings *s, struct hearth_error *err); /* pairs with --pair */
+void text_list_free(struct text_list *l);
+void text_list_cut(const struct settings *s, const int32_t *n_cut, size_t n); /* says which texts were cut */
 
 /* ---- commands */
 
