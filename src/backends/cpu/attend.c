@@ -52,13 +52,12 @@ static int64_t unit_place(struct unit *u, const struct attend *a, float *memory)
 static struct attend attend_of(struct cpu_backend *b, const struct op_record *r, const struct ragged *g)
 {
     struct attend a = { .b = b, .r = r, .g = g, .n_head = r->p.i[2], .n_kv = r->p.i[3] };
-    const struct score_rule rule = attention_rule(r, 0);
     a.share = a.n_head / a.n_kv;
     a.rows = UNIT_SUMS / a.share < 1 ? 1 : UNIT_SUMS / a.share > ROWS_MAX ? ROWS_MAX : UNIT_SUMS / a.share;
     a.kw = tensor_width(r->in[0]) / a.n_head;
     a.vw = tensor_width(r->out[0]) / a.n_head;
     a.wide = round_16(a.vw);
-    a.plain = rule.softcap == 0.0f && !rule.bias && !r->in[4];
+    a.plain = r->p.f[1] == 0.0f && !r->in[3] && !r->in[4]; /* scores that are scaled and nothing else: no softcap, bias or slopes */
     return a;
 }
 
