@@ -78,7 +78,8 @@ static int add_types(struct kinds *k, const struct kv *types)
         if (item.type == KV_ARRAY) kv_iterate(&parts, k->c, &item);
         if (item.type != KV_ARRAY || !kv_next(&parts, &names) || !kv_next(&parts, &times) || names.type != KV_ARRAY || times.type != KV_INT)
             return fail(k->err, HEARTH_E_FORMAT, "attention_types is no list of names and how often they repeat");
-        if (times.i < 0 || times.i > k->room) return fail(k->err, HEARTH_E_FORMAT, "attention_types repeats %lld times in %d layers", (long long)times.i, k->room);
+        if (times.i < 0 || times.i > k->room)
+            return fail(k->err, HEARTH_E_FORMAT, "attention_types repeats %lld times in %d layers", (long long)times.i, k->room);
         for (int64_t i = 0; i < times.i && names.array.n; i++) {
             int status = add_names(k, &names);
             if (status) return status;

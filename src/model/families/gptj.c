@@ -97,6 +97,6 @@ const struct family family_codegen = {
     .name = "codegen", .models = "CodeGen 350M to 16B (nl, multi, mono), CodeGen2 1B to 16B",
     .hf_types = (const char *const[]){ "codegen", NULL }, .heads = (const char *const[]){ "CodeGenForCausalLM", NULL },
     .initial = { GPTJ_AXES }, .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(codegen_weights),
-    .prefix = "transformer.", .harmless = (const char *const[]){ ".attn.causal_mask", ".attn.bias", ".attn.masked_bias", ".attn.embed_positions", NULL },
-    .finish = finish_codegen,
+    .prefix = "transformer.", .finish = finish_codegen,
+    .harmless = (const char *const[]){ ".attn.causal_mask", ".attn.bias", ".attn.masked_bias", ".attn.embed_positions", NULL },
 };
