@@ -11,6 +11,9 @@ typedef int hearth_write(void *user, const char *text, size_t n);
 /* Keys, tensors, types, sizes, tokenizer and licence of a file or folder; needs no supported family. */
 HEARTH_API int hearth_inspect(const char *path, int json, hearth_write *write, void *user, hearth_error *err);
 
+/* The families of models that can be run: names in files, real models. */
+HEARTH_API int hearth_families(int json, hearth_write *write, void *user, hearth_error *err);
+
 /* The processor's features, those that cpu_mask allows (as in hearth_model_options), and which kernels serve each type. */
 HEARTH_API int hearth_cpu(const char *cpu_mask, int json, hearth_write *write, void *user, hearth_error *err);
 

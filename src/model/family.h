@@ -42,6 +42,9 @@ struct family {
 /* What stands behind an encoder's states in this container. */
 enum head_kind family_head_kind(const struct family *f, const struct container *c);
 
+/* Row i of the table; NULL behind the last. */
+const struct family *family_row(int i);
+
 /* The row for this container; an error names what the file says it is and what is supported. */
 int family_find(const struct family **out, const struct container *c, struct hearth_error *err);
 

@@ -13,6 +13,8 @@ static const struct family *const table[] = {
 #undef FAMILY
 };
 
+const struct family *family_row(int i) { return i >= 0 && (size_t)i < sizeof table / sizeof *table ? table[i] : NULL; }
+
 static bool contains(const char *const *list, struct str name)
 {
     for (; list && *list; list++)
