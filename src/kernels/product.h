@@ -19,9 +19,11 @@
 #if defined(__clang__)
 #define UNROLL_8  _Pragma("clang loop unroll(full)")
 #define UNROLL_16 UNROLL_8
+#define NO_UNROLL _Pragma("clang loop unroll(disable)")
 #else
 #define UNROLL_8  _Pragma("GCC unroll 8")
 #define UNROLL_16 _Pragma("GCC unroll 16")
+#define NO_UNROLL _Pragma("GCC unroll 1")
 #endif
 
 /* One block of a quantised type to floats; 16 values of a plain type. */
@@ -57,8 +59,8 @@ _Static_assert(sizeof(struct panel_floats) <= PRODUCT_SCRATCH, "scratch holds th
 /* Fills one row of a panel with n values of a row of weights. */
 typedef void fill_fn(char *dst, const void *src, int64_t n);
 
-/* sum + STEP bytes of weights times as many of activations */
-typedef vf multiply_fn(vf sum, const void *w, const void *x);
+/* sum + w * x in the lanes of a register: one float a lane, or a pair of bf16 */
+typedef vr multiply_fn(vr sum, vr w, vr x);
 
 /* A row of the panel: weights, activations, sums, and where finished ones go. */
 struct tile {
@@ -70,7 +72,7 @@ struct tile {
     bool        first;           /* sums begin at zero */
 };
 
-INLINE void tile_finish(const struct tile *t, vf s[VEC_TILE_X][VEC_TILE_W], const int nx)
+INLINE void tile_finish(const struct tile *t, const vf s[VEC_TILE_X][VEC_TILE_W], const int nx)
 {
     UNROLL_8
     for (int j = 0; j < nx; j++) {
@@ -83,38 +85,56 @@ INLINE void tile_finish(const struct tile *t, vf s[VEC_TILE_X][VEC_TILE_W], cons
     }
 }
 
-/* s[j][i] += w[i] * x[j] at `steps` steps from byte c on */
-INLINE void tile_steps(vf s[VEC_TILE_X][VEC_TILE_W], const char *w, const char *x, int64_t x_stride, multiply_fn *multiply, const int nx,
+/* s[j][i] += w[i] * x[j] at `steps` steps, of each the register's share that w and x point to */
+INLINE void tile_steps(vr s[VEC_TILE_X][VEC_TILE_W], const char *w, const char *x, int64_t x_stride, multiply_fn *multiply, const int nx,
                        const int steps)
 {
     UNROLL_8
     for (int step = 0; step < steps; step++) {
+        vr v[VEC_TILE_X];
         UNROLL_8
-        for (int j = 0; j < nx; j++) {
+        for (int j = 0; j < nx; j++) v[j] = vr_load(x + j * x_stride + step * STEP);
+        UNROLL_8
+        for (int i = 0; i < VEC_TILE_W; i++) {
+            const vr wv = vr_load(w + i * PANEL_ROW + step * STEP);
             UNROLL_8
-            for (int i = 0; i < VEC_TILE_W; i++) s[j][i] = multiply(s[j][i], w + i * PANEL_ROW + step * STEP, x + j * x_stride + step * STEP);
+            for (int j = 0; j < nx; j++) s[j][i] = multiply(s[j][i], wv, v[j]);
         }
     }
 }
 
-/* VEC_TILE_W rows of weights with nx rows of activations: all sums stay in registers. Eight steps pass without a branch: one
- * that ends a loop after 16 is not foreseen, and costs a quarter of the time. */
+/* Part `part` of the lanes, whose sums for VEC_TILE_W rows of weights and nx rows of activations stay in registers. Eight steps
+ * pass without a branch: one that ends a loop after 16 is not foreseen, and costs a quarter of the time. */
+INLINE void tile_part(vf sum[VEC_TILE_X][VEC_TILE_W], const struct tile *t, multiply_fn *multiply, const int nx, const int part)
+{
+    const char *w = t->w + part * (int)sizeof(vr), *x = t->x + part * (int)sizeof(vr);
+    vr s[VEC_TILE_X][VEC_TILE_W];
+    UNROLL_8
+    for (int j = 0; j < nx; j++) {
+        UNROLL_8
+        for (int i = 0; i < VEC_TILE_W; i++) s[j][i] = t->first ? vr_zero() : vf_part(t->sum[j * KERNEL_PANEL + i], part);
+    }
+    int64_t c = 0;
+    for (; c + 8 * STEP <= t->bytes; c += 8 * STEP) tile_steps(s, w + c, x + c, t->x_stride, multiply, nx, 8);
+    NO_UNROLL
+    for (; c + STEP <= t->bytes; c += STEP) tile_steps(s, w + c, x + c, t->x_stride, multiply, nx, 1);
+    if (c < t->bytes) {
+        char tail[VEC_TILE_X][STEP] = { 0 };
+        for (int j = 0; j < nx; j++) memcpy(tail[j], t->x + j * t->x_stride + c, (size_t)(t->bytes - c));
+        tile_steps(s, w + c, tail[0] + part * (int)sizeof(vr), STEP, multiply, nx, 1);
+    }
+    UNROLL_8
+    for (int j = 0; j < nx; j++) {
+        UNROLL_8
+        for (int i = 0; i < VEC_TILE_W; i++) vf_set_part(&sum[j][i], part, s[j][i]);
+    }
+}
+
 INLINE void tile_add(const struct tile *t, multiply_fn *multiply, const int nx)
 {
     vf s[VEC_TILE_X][VEC_TILE_W];
     UNROLL_8
-    for (int j = 0; j < nx; j++) {
-        UNROLL_8
-        for (int i = 0; i < VEC_TILE_W; i++) s[j][i] = t->first ? vf_set(0) : t->sum[j * KERNEL_PANEL + i];
-    }
-    int64_t c = 0;
-    for (; c + 8 * STEP <= t->bytes; c += 8 * STEP) tile_steps(s, t->w + c, t->x + c, t->x_stride, multiply, nx, 8);
-    for (; c + STEP <= t->bytes; c += STEP) tile_steps(s, t->w + c, t->x + c, t->x_stride, multiply, nx, 1);
-    if (c < t->bytes) {
-        char tail[VEC_TILE_X][STEP] = { 0 };
-        for (int j = 0; j < nx; j++) memcpy(tail[j], t->x + j * t->x_stride + c, (size_t)(t->bytes - c));
-        tile_steps(s, t->w + c, tail[0], STEP, multiply, nx, 1);
-    }
+    for (int part = 0; part < VEC_PARTS; part++) tile_part(s, t, multiply, nx, part);
     if (t->y) {
         tile_finish(t, s, nx);
         return;
@@ -187,14 +207,9 @@ INLINE void product_one(const struct product *p, const void *x, dots_fn *dots)
 
 /* ---- f32 */
 
-INLINE vf multiply_f32(vf sum, const void *w, const void *x)
-{
-    return vf_mul_add(sum, vf_load(w), vf_load(x));
-}
-
 static __attribute__((noinline)) void panel_f32(const struct product *p, struct panel_floats *m, int64_t i, int64_t first, int64_t end, int64_t c)
 {
-    panel_add(p, m, i, first, end, c, sizeof(float), multiply_f32);
+    panel_add(p, m, i, first, end, c, sizeof(float), vr_mul_add);
 }
 
 /* Zeros behind n values of `size` bytes, up to a whole STEP. */
@@ -222,14 +237,9 @@ INLINE vf vf_load_tail(const float *p, int64_t n)
 
 /* ---- bf16; the activations are rounded already, and end with zeros up to a whole STEP */
 
-INLINE vf multiply_bf16(vf sum, const void *w, const void *x)
-{
-    return vf_dot_pairs(sum, vp_load(w), vp_load(x));
-}
-
 static __attribute__((noinline)) void panel_bf16(const struct product *p, struct panel_floats *m, int64_t i, int64_t first, int64_t end, int64_t c)
 {
-    panel_add(p, m, i, first, end, c, sizeof(uint16_t), multiply_bf16);
+    panel_add(p, m, i, first, end, c, sizeof(uint16_t), vr_dot_pairs);
 }
 
 INLINE void round_bf16(uint16_t *dst, const float *x, int64_t n)

@@ -4,7 +4,7 @@
 
 #include "kernels/avx2/avx2_ints.h"
 
-#define VEC_TILE_W 2
+#define VEC_TILE_W 4
 #define VEC_TILE_X 3
 #define VEC_DOT_ROWS 4
 #define VEC_ROWS 2
@@ -12,6 +12,34 @@
 typedef struct {
     __m256 a, b;
 } vf;
+
+typedef __m256 vr;
+#define VEC_PARTS 2
+
+INLINE vr vr_zero(void)
+{
+    return _mm256_setzero_ps();
+}
+
+INLINE vr vr_load(const void *p)
+{
+    return _mm256_loadu_ps(p);
+}
+
+INLINE vr vf_part(vf v, const int part)
+{
+    return part == 0 ? v.a : v.b;
+}
+
+INLINE void vf_set_part(vf *v, const int part, vr x)
+{
+    *(part == 0 ? &v->a : &v->b) = x;
+}
+
+INLINE vr vr_mul_add(vr sum, vr x, vr y)
+{
+    return _mm256_fmadd_ps(x, y, sum);
+}
 
 INLINE vf vf_set(float s)
 {
@@ -161,6 +189,11 @@ INLINE __m256 m256_dot_pairs(__m256 sum, __m256i w, __m256i x)
     const __m256i high = _mm256_set1_epi32((int)0xffff0000);
     sum = _mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_and_si256(w, high)), _mm256_castsi256_ps(_mm256_and_si256(x, high)), sum);
     return _mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_slli_epi32(w, 16)), _mm256_castsi256_ps(_mm256_slli_epi32(x, 16)), sum);
+}
+
+INLINE vr vr_dot_pairs(vr sum, vr w, vr x)
+{
+    return m256_dot_pairs(sum, _mm256_castps_si256(w), _mm256_castps_si256(x));
 }
 
 INLINE vf vf_dot_pairs(vf sum, vp w, vp x)

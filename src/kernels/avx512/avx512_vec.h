@@ -10,7 +10,35 @@
 #define VEC_DOT_ROWS 4
 #define VEC_ROWS 8
 
-typedef __m512 vf;
+typedef __m512 vf, vr;
+#define VEC_PARTS 1
+
+INLINE vr vr_zero(void)
+{
+    return _mm512_setzero_ps();
+}
+
+INLINE vr vr_load(const void *p)
+{
+    return _mm512_loadu_ps(p);
+}
+
+INLINE vr vf_part(vf v, const int part)
+{
+    (void)part;
+    return v;
+}
+
+INLINE void vf_set_part(vf *v, const int part, vr x)
+{
+    (void)part;
+    *v = x;
+}
+
+INLINE vr vr_mul_add(vr sum, vr x, vr y)
+{
+    return _mm512_fmadd_ps(x, y, sum);
+}
 
 INLINE vf vf_set(float s)
 {
@@ -185,6 +213,11 @@ INLINE vf vf_dot_pairs(vf sum, vp w, vp x)
 }
 
 #endif
+
+INLINE vr vr_dot_pairs(vr sum, vr w, vr x)
+{
+    return vf_dot_pairs(sum, _mm512_castps_si512(w), _mm512_castps_si512(x));
+}
 
 INLINE vf vf_low_i8(vb v)
 {

@@ -11,8 +11,8 @@
 #define INLINE static inline __attribute__((always_inline))
 
 /* Register block of the f32 product: how many weight rows by how many activation rows add up at once. */
-#define VEC_TILE_W 2
-#define VEC_TILE_X 1
+#define VEC_TILE_W 4
+#define VEC_TILE_X 2
 
 /* Rows of the products of attention that add up at once, 32 columns each. */
 #define VEC_ROWS 1
@@ -36,6 +36,37 @@ typedef uint8_t  v16u __attribute__((vector_size(16)));
 typedef struct {
     v4f a, b, c, d;
 } vf;
+
+/* A register's share of a vf: part 0 .. VEC_PARTS - 1. In products of bf16 a lane holds a pair instead (see vp). */
+typedef v4f vr;
+#define VEC_PARTS 4
+
+INLINE vr vr_zero(void)
+{
+    return (vr){ 0 };
+}
+
+INLINE vr vr_load(const void *p)
+{
+    vr v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+INLINE vr vf_part(vf v, const int part)
+{
+    return part == 0 ? v.a : part == 1 ? v.b : part == 2 ? v.c : v.d;
+}
+
+INLINE void vf_set_part(vf *v, const int part, vr x)
+{
+    *(part == 0 ? &v->a : part == 1 ? &v->b : part == 2 ? &v->c : &v->d) = x;
+}
+
+INLINE vr vr_mul_add(vr sum, vr x, vr y)
+{
+    return sum + x * y;
+}
 
 INLINE vf vf_set(float s)
 {
@@ -200,6 +231,11 @@ INLINE v4f v4f_dot_pairs(v4f sum, v4u w, v4u x)
 {
     const v4f odd = sum + (v4f)(w & 0xffff0000u) * (v4f)(x & 0xffff0000u);
     return odd + (v4f)(w << 16) * (v4f)(x << 16);
+}
+
+INLINE vr vr_dot_pairs(vr sum, vr w, vr x)
+{
+    return v4f_dot_pairs(sum, (v4u)w, (v4u)x);
 }
 
 /* sum + products of the pairs, the odd ones first; they are exact, so one rounding or two are the same */
