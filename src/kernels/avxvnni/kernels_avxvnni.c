@@ -3,7 +3,11 @@
 
 #include "kernels/template.h"
 
+#include "kernels/avx2/avx2_panel.h"
+#include "kernels/panel_i8.h"
+
 void kernels_fill_avxvnni(struct kernels *k)
 {
     template_fill(k);
+    panel_fill(k);
 }
