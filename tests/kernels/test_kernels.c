@@ -820,6 +820,127 @@ static void test_any_bytes(void **state)
     }
 }
 
+/* More rows of activations than any panel serves at once: the same bits as row by row. */
+enum { MANY_X = 520, MANY_K = 512 + 256, MANY_W = 5 };
+
+static void check_many(enum dtype t, product_fn *fn, const float *x, int64_t k, int64_t x_stride)
+{
+    static float all[MANY_X * MANY_W], one[MANY_W];
+    static uint16_t xb[MANY_X * MANY_K];
+    const int block = type_of(t)->act_block ? type_of(t)->act_block : 32;
+    char *memory = malloc(act_i8_bytes(MANY_X, k, block) + 64);
+    struct act_i8 act;
+    act_i8_place(&act, memory + 63 - ((uintptr_t)memory + 63) % 64, MANY_X, k, block);
+    for (int64_t j = 0; j < MANY_X; j++) {
+        kernels.round_bf16(xb + j * x_stride, x + j * x_stride, k);
+        if (type_of(t)->act_block) kernels.round_i8(&act, j, x + j * x_stride);
+    }
+    struct product p = bench_product(all, MANY_W);
+    p.x = x, p.xb = xb, p.x_stride = x_stride, p.xq = &act, p.n_x = MANY_X, p.n_w = MANY_W;
+    fn(&p);
+    for (int64_t j = 0; j < MANY_X; j++) {
+        struct product q = p;
+        q.x = x + j * x_stride, q.xb = xb + j * x_stride, q.xq_first = j, q.n_x = 1, q.y = one;
+        fn(&q);
+        assert_same_floats(t, one, all + j * MANY_W, MANY_W);
+    }
+    free(memory);
+}
+
+static void test_many_rows(void **state)
+{
+    (void)state;
+    static float x[MANY_X * MANY_K];
+    for (enum dtype t = 0; t < DTYPE_COUNT; t++) {
+        if (!kernels.product_f32[t]) continue;
+        const int64_t k = type_of(t)->block == 1 ? 600 : MANY_K; /* longer than a panel's row */
+        bench_random(t, MANY_W, 1, k);
+        for (int64_t i = 0; i < MANY_X * MANY_K; i++) x[i] = uniform();
+        check_many(t, kernels.product_f32[t], x, k, MANY_K);
+        check_many(t, kernels.product_bf16[t], x, k, MANY_K);
+        if (kernels.product_i8[t]) check_many(t, kernels.product_i8[t], x, k, MANY_K);
+    }
+}
+
+/* ---- attention's parts */
+
+enum { BLOCK_M = 19, BLOCK_N = 80, BLOCK_K = 33 };
+
+static void test_block_product(void **state)
+{
+    (void)state;
+    static float a[BLOCK_M * BLOCK_K], b[BLOCK_K * BLOCK_N], c[BLOCK_M * BLOCK_N], before[BLOCK_M * BLOCK_N], one[BLOCK_N];
+    for (size_t i = 0; i < COUNT(a); i++) a[i] = uniform();
+    for (size_t i = 0; i < COUNT(b); i++) b[i] = uniform();
+    for (int test = 0; test < 2 * BLOCK_M * 5; test++) {
+        const int64_t m = 1 + test % BLOCK_M, n = 16 * (1 + test / BLOCK_M % 5), k = test % 3 ? BLOCK_K : 1 + test % BLOCK_K;
+        for (size_t i = 0; i < COUNT(c); i++) c[i] = before[i] = uniform();
+        struct block_product p = { .a = a, .b = b, .c = c, .a_stride = BLOCK_K, .b_stride = BLOCK_N, .c_stride = BLOCK_N, .m = m, .n = n,
+                                   .k = k, .add = test & 1 };
+        kernels.block_product(&p);
+        for (int64_t r = 0; r < BLOCK_M; r++) {
+            memcpy(one, before + r * BLOCK_N, sizeof one);
+            p.a = a + r * BLOCK_K, p.c = one, p.m = 1;
+            if (r < m) kernels.block_product(&p);
+            assert_memory_equal(one, c + r * BLOCK_N, sizeof one); /* rows behind m and columns behind n are left alone */
+            for (int64_t i = 0; i < n && r < m; i++) {
+                double sum = p.add ? (double)before[r * BLOCK_N + i] : 0;
+                for (int64_t l = 0; l < k; l++) sum += (double)a[r * BLOCK_K + l] * (double)b[l * BLOCK_N + i];
+                assert_true(fabs(sum - (double)one[i]) < 1e-5);
+            }
+        }
+    }
+}
+
+static void test_block_transpose(void **state)
+{
+    (void)state;
+    static float from[KERNEL_PAGE * 50 + 16], to[64 * KERNEL_PAGE];
+    for (size_t i = 0; i < COUNT(from); i++) from[i] = uniform();
+    for (int64_t k = 1; k <= 50; k++) {
+        kernels.block_transpose(to, from, k);
+        for (int64_t r = 0; r < KERNEL_PAGE; r++) {
+            for (int64_t c = 0; c < k; c++) assert_true(to[c * KERNEL_PAGE + r] == from[r * k + c]);
+        }
+    }
+}
+
+/* Two pages, one after another, against a softmax in double over both. */
+static void test_block_softmax(void **state)
+{
+    (void)state;
+    enum { M = 3, WIDTH = 16 };
+    for (int from = 0; from < KERNEL_PAGE; from += 7) {
+        float raw[2][M * KERNEL_PAGE], score[M * KERNEL_PAGE], sum[M * WIDTH], max[M], total[M] = { 0 };
+        for (int i = 0; i < M; i++) max[i] = -INFINITY;
+        for (int i = 0; i < M * WIDTH; i++) sum[i] = 0;
+        for (int page = 0; page < 2; page++) {
+            for (int i = 0; i < M * KERNEL_PAGE; i++) raw[page][i] = score[i] = uniform() * 20;
+            const int to = page ? KERNEL_PAGE : KERNEL_PAGE - 1;
+            kernels.block_softmax(&(struct block_softmax){ .score = score, .sum = sum, .max = max, .total = total, .scale = 0.5f, .from = from,
+                                                           .to = to, .m = M, .width = WIDTH });
+            for (int r = 0; r < M; r++) {
+                for (int i = 0; i < KERNEL_PAGE; i++) {
+                    const double e = i >= from && i < to ? exp((double)raw[page][r * KERNEL_PAGE + i] * 0.5 - (double)max[r]) : 0;
+                    assert_true(fabs(e - (double)score[r * KERNEL_PAGE + i]) < 1e-6);
+                    for (int c = 0; c < WIDTH; c++) sum[r * WIDTH + c] += score[r * KERNEL_PAGE + i];
+                }
+            }
+        }
+        for (int r = 0; r < M; r++) {
+            double top = -1e30, want = 0;
+            for (int i = from; i < 2 * KERNEL_PAGE; i++) {
+                if (i % KERNEL_PAGE >= from && i != KERNEL_PAGE - 1) top = fmax(top, (double)raw[i / KERNEL_PAGE][r * KERNEL_PAGE + i % KERNEL_PAGE] * 0.5);
+            }
+            for (int i = from; i < 2 * KERNEL_PAGE; i++) {
+                if (i % KERNEL_PAGE >= from && i != KERNEL_PAGE - 1) want += exp((double)raw[i / KERNEL_PAGE][r * KERNEL_PAGE + i % KERNEL_PAGE] * 0.5 - top);
+            }
+            assert_true(fabs((double)max[r] - top) < 1e-5 && fabs((double)total[r] - want) < 1e-5 * want);
+            assert_true(fabs((double)sum[r * WIDTH] - want) < 1e-5 * want); /* scaled down with the total */
+        }
+    }
+}
+
 /* ---- between sets */
 
 /* Arithmetic int8 is the reference's, bit for bit: rounded activations, and products of any bytes. */
@@ -951,7 +1072,8 @@ int main(void)
         SET_TEST(test_dot),          SET_TEST(test_nothing_to_do),  SET_TEST(test_columns),     SET_TEST(test_unpack),
         SET_TEST(test_axpy),         SET_TEST(test_round_i8),       SET_TEST(test_round_i8_edges), SET_TEST(test_extremes),
         SET_TEST(test_odd_scales),   SET_TEST(test_odd_floats),     SET_TEST(test_not_finite_contained), SET_TEST(test_any_bytes),
-        SET_TEST(test_i8_like_reference), SET_TEST(test_bf16), SET_TEST(test_round_bf16),
+        SET_TEST(test_i8_like_reference), SET_TEST(test_bf16), SET_TEST(test_round_bf16), SET_TEST(test_many_rows), SET_TEST(test_block_product),
+        SET_TEST(test_block_transpose), SET_TEST(test_block_softmax),
     };
     static struct CMUnitTest tests[16 * COUNT(set_tests)] = {
         cmocka_unit_test(test_act_place),
