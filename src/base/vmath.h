@@ -51,4 +51,15 @@ static inline float vtanhf(float x)
     return 1.0f - 2.0f / (vexpf(2.0f * x) + 1.0f);
 }
 
+static inline float vsiluf(float x)
+{
+    return x / (1.0f + vexpf(-x));
+}
+
+/* gelu with tanh in place of erf */
+static inline float vgelu_tanhf(float x)
+{
+    return 0.5f * x * (1.0f + vtanhf(0.79788456080286535588f * (x + 0.044715f * x * x * x)));
+}
+
 #endif

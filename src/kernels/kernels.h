@@ -88,6 +88,8 @@ struct kernels {
     float (*dot[DTYPE_COUNT])(const void *w, const float *x, int64_t n);            /* one stored row with f32 [n]; same bits as product_f32 */
     void (*axpy[DTYPE_COUNT])(float *y, float a, const void *x, int64_t n);         /* y[n] += a * x[n]; F32, F16, BF16, Q8_0 */
     void (*round_bf16)(uint16_t *dst, const float *x, int64_t n);                    /* dst [bf16_row(n)]: x [n] to the nearest bf16 */
+    void (*silu)(float *y, const float *x, const float *gate, int64_t n);            /* y[n] = silu(x), times the gate when there is one */
+    void (*gelu_tanh)(float *y, const float *x, const float *gate, int64_t n);
     void (*block_product)(const struct block_product *p);
     void (*block_transpose)(float *dst, const float *src, int64_t k);               /* src [KERNEL_PAGE, k], 16 floats behind it are read; dst [k up to 16, KERNEL_PAGE] */
     void (*block_softmax)(const struct block_softmax *s);

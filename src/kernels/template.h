@@ -56,6 +56,23 @@ static void template_round_bf16(uint16_t *dst, const float *x, int64_t n)
     round_bf16(dst, x, n);
 }
 
+/* The formulas are those of the ops; here a loop has the instruction set's width. */
+static void template_silu(float *y, const float *x, const float *gate, int64_t n)
+{
+    if (gate)
+        for (int64_t i = 0; i < n; i++) y[i] = vsiluf(x[i]) * gate[i];
+    else
+        for (int64_t i = 0; i < n; i++) y[i] = vsiluf(x[i]);
+}
+
+static void template_gelu_tanh(float *y, const float *x, const float *gate, int64_t n)
+{
+    if (gate)
+        for (int64_t i = 0; i < n; i++) y[i] = vgelu_tanhf(x[i]) * gate[i];
+    else
+        for (int64_t i = 0; i < n; i++) y[i] = vgelu_tanhf(x[i]);
+}
+
 static const struct {
     enum dtype  type;
     product_fn *product, *product_bf16, *product_i8, *columns;
@@ -89,6 +106,8 @@ static void template_fill(struct kernels *k)
         k->dot[t] = template_table[i].dot;
         k->axpy[t] = template_table[i].axpy;
     }
+    k->silu = template_silu;
+    k->gelu_tanh = template_gelu_tanh;
     k->block_product = flash_product;
     k->block_transpose = flash_transpose;
     k->block_softmax = flash_softmax;

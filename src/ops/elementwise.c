@@ -16,16 +16,13 @@ static inline float act_identity(float x) { return x; }
 static inline float act_relu(float x) { return x > 0.0f ? x : 0.0f; }
 static inline float act_relu2(float x) { const float y = act_relu(x); return y * y; }
 static inline float act_sigmoid(float x) { return 1.0f / (1.0f + vexpf(-x)); }
-static inline float act_silu(float x) { return x / (1.0f + vexpf(-x)); }
+static inline float act_silu(float x) { return vsiluf(x); }
 /* log(1 + e^x); x itself from 20 on, as torch has it. */
 static inline float act_softplus(float x) { return x > 20.0f ? x : log1pf(expf(x)); }
 static inline float act_tanh(float x) { return tanhf(x); }
 static inline float act_gelu(float x) { return 0.5f * x * (1.0f + erff(x * 0.70710678118654752440f)); }
 static inline float act_gelu_quick(float x) { return x / (1.0f + vexpf(-1.702f * x)); }
-static inline float act_gelu_tanh(float x)
-{
-    return 0.5f * x * (1.0f + vtanhf(0.79788456080286535588f * (x + 0.044715f * x * x * x)));
-}
+static inline float act_gelu_tanh(float x) { return vgelu_tanhf(x); }
 
 /* One loop a function, so that each is vectorised by itself. */
 #define ACTIVATION(id, fn, ...)                                                    \

@@ -34,6 +34,7 @@ static inline bool cpu_cancelled(const struct cpu_backend *b) { return b->cancel
 #define CPU_SMALL 32768
 
 /* drivers */
+void cpu_activate_run(struct cpu_backend *b, const struct op_record *r, const struct ragged *g);
 void cpu_linear_run(struct cpu_backend *b, const struct op_record *r, const struct ragged *g);
 void cpu_linear_scratch(const struct cpu_backend *b, const struct op_record *r, const struct ragged *g, int64_t *shared, int64_t *each);
 void cpu_experts_run(struct cpu_backend *b, const struct op_record *r, const struct ragged *g);

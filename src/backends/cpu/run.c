@@ -5,6 +5,7 @@
 #include "base/cpu.h"
 
 const struct cpu_driver cpu_drivers[OP_COUNT] = {
+    [OP_ACTIVATE]  = { cpu_activate_run, NULL },
     [OP_LINEAR]    = { cpu_linear_run, cpu_linear_scratch },
     [OP_EXPERTS]   = { cpu_experts_run, cpu_experts_scratch },
     [OP_ATTENTION] = { cpu_attention_run, cpu_attention_scratch },
