@@ -9,7 +9,7 @@
 
 int32_t session_hard_limit(const struct model *m)
 {
-    return m->arch.position == POSITION_LEARNED ? m->arch.context : 0;
+    return m->arch.position == POSITION_LEARNED || m->arch.context_is_limit ? m->arch.context : 0;
 }
 
 int check_ids(const struct model *m, const int32_t *ids, size_t n, struct hearth_error *err)

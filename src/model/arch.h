@@ -151,6 +151,8 @@ struct arch {
     bool               norm_bare;                /* norms have no weights */
     bool               fused_qkv;                /* queries, keys and values are one tensor of this file */
     bool               rope_anew;                /* a text that outgrows its frequencies is computed again with the new ones; else keys stay */
+    bool               head_unit;                /* rows of the head count as if their length were 1 */
+    bool               context_is_limit;         /* longer texts would need what is not implemented */
     const uint8_t     *still_layers;             /* [layers] 1: heads of this layer do not turn; NULL: all do */
     bool               last_norm;                /* families where it may be missing: the state before the head is normalised */
     bool               projected;                /* families where it may be: embeddings have a width of their own */

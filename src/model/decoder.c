@@ -12,6 +12,7 @@ static struct tensor *head(struct tape *t, const struct model *m, struct step *s
     if (s->headless) return x;
     if (a->head_scale != 0.0f) x = op_scale(t, x, a->head_scale);
     x = op_linear(t, m->w.head, x, m->w.head_bias);
+    if (m->head_lengths) x = op_mul(t, x, m->head_lengths);
     if (a->head_softcap != 0.0f) x = op_softcap(t, x, a->head_softcap);
     return tape_name(x, "logits", -1);
 }

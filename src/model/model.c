@@ -100,7 +100,7 @@ static int bind_weights(struct model *m, struct hearth_error *err)
     fetch_vectors(m->file);
     m->layer = arena_array(&m->arena, (uint64_t)m->arch.n_layer, sizeof *m->layer);
     m->encoder_layer = arena_array(&m->arena, (uint64_t)m->arch.n_encoder_layer, sizeof *m->encoder_layer);
-    m->derived = arena_array(&m->arena, (uint64_t)m->arch.n_layer + (uint64_t)m->arch.n_encoder_layer + 1, sizeof *m->derived); /* a bias by layer, or positions */
+    m->derived = arena_array(&m->arena, (uint64_t)m->arch.n_layer + (uint64_t)m->arch.n_encoder_layer + 2, sizeof *m->derived); /* a bias by layer, or positions; the head */
     int status = !l.vectors || !l.taken || !m->layer || !m->encoder_layer || !m->derived ? fail_memory(err, l.vectors_room, "the layer table") : 0;
     if (!status) status = weights_bind(&l, f->model_weights, f->n_model_weights, -1, &m->w, err);
     if (!status) status = bind_layers(m, &l, m->layer, m->arch.n_layer, f->layer_weights, f->n_layer_weights, err);
@@ -243,6 +243,26 @@ static int make_wave_table(struct model *m, struct hearth_error *err)
     return status;
 }
 
+/* What makes rows of the head as long as 1, as torch's normalize does. */
+static int make_head_lengths(struct model *m, struct hearth_error *err)
+{
+    const struct tensor *head = m->w.head;
+    if (!m->arch.head_unit) return 0;
+    const int64_t n = head->dim[0], width = head->dim[1];
+    float *row = mem_array((uint64_t)width, sizeof *row), *values = mem_array((uint64_t)n, sizeof *values);
+    int status = row && values ? 0 : fail_memory(err, (uint64_t)(n + width) * sizeof *row, "lengths of the head's rows");
+    for (int64_t i = 0; i < n && !status; i++) {
+        double sum = 0;
+        type_of(head->type)->unpack(row, (const char *)head->data + i * head->stride[0], width);
+        for (int64_t k = 0; k < width; k++) sum += (double)row[k] * (double)row[k];
+        values[i] = (float)(1.0 / fmax(sqrt(sum), 1e-12));
+    }
+    if (!status) status = make_derived(m, "head_lengths", 1, &n, values, &m->head_lengths, err);
+    mem_free(row);
+    mem_free(values);
+    return status;
+}
+
 /* The positions that are no weights. */
 static int make_positions(struct model *m, struct hearth_error *err)
 {
@@ -337,6 +357,7 @@ int model_open(struct model **out, const char *path, struct backend *backend, st
     if (!status) status = make_biases(m, err);
     if (!status) status = make_rope(m, err);
     if (!status) status = make_positions(m, err);
+    if (!status) status = make_head_lengths(m, err);
     if (status) {
         model_close(m);
         return status;

@@ -33,6 +33,7 @@ struct model {
     struct layer        *layer;         /* [n_layer] */
     struct layer        *encoder_layer; /* [n_encoder_layer] */
     struct tensor       *slopes;         /* f32 [n_head]: ALiBi */
+    struct tensor       *head_lengths;   /* f32 [n_vocab]: 1 / length of each row of the head */
     struct tensor       *waves;          /* f32 [width / 2]: frequencies */
     struct tensor      **derived;       /* [n_derived] tensors that are no weights and own backend memory */
     int                  n_derived;
