@@ -1,6 +1,6 @@
-/* Baichuan: LLaMA with queries, keys and values in one tensor. 13B has ALiBi in place of a rope, Baichuan 2 a head whose rows count as
- * if their length were 1. Neither is a key: the first is known by the absence of max_position_embeddings, and in GGUF by the shape of
- * the one such model, the second by its vocabulary. Baichuan Inc. 2023. */
+/* Baichuan: LLaMA with queries, keys and values in one tensor. 13B has ALiBi in place of a rope, Baichuan 2 a head whose rows
+ * count as if their length were 1. Neither is a key: the first is known by the absence of max_position_embeddings, and in GGUF
+ * by the shape of the one such model, the second by its vocabulary. Baichuan Inc. 2023. */
 #include "model/families/rows.h"
 
 static const struct config_key keys[] = {
@@ -44,7 +44,8 @@ const struct family family_baichuan = {
     .name = "baichuan", .models = "Baichuan 7B and 13B, Baichuan 2 7B and 13B",
     .hf_types = (const char *const[]){ "baichuan", NULL }, .gguf_archs = (const char *const[]){ "baichuan", NULL },
     .heads = (const char *const[]){ "BaichuanForCausalLM", "BaiChuanForCausalLM", NULL },
-    .initial = { DECODER_AXES, .act = ACT_SILU, .norm_eps = 1e-6f, .context = 4096, .rope.theta = 10000, .bos = 1, .eos = 2, .pad = 0 },
+    .initial = { DECODER_AXES, .act = ACT_SILU, .norm_eps = 1e-6f, .context = 4096, .rope.theta = 10000, .bos = 1, .eos = 2,
+                 .pad = 0 },
     .keys = keys, .guards = guards, .harmless = rows_harmless, .finish = finish,
     MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),
 };

@@ -1,5 +1,5 @@
-/* Command-R: both branches see one norm without bias, rotary pairs (2i, 2i + 1), logits scaled. Cohere2 has windows in three of four
- * layers, and the fourth does not turn its heads. Cohere 2024. */
+/* Command-R: both branches see one norm without bias, rotary pairs (2i, 2i + 1), logits scaled. Cohere2 has windows in three
+ * of four layers, and the fourth does not turn its heads. Cohere 2024. */
 #include "model/families/rows.h"
 
 static const struct config_key keys[] = {
@@ -34,7 +34,8 @@ static int finish_cohere(struct arch *a, const struct config *c, struct hearth_e
 static int finish_cohere2(struct arch *a, const struct config *c, struct hearth_error *err)
 {
     const struct kv *window = container_kv(c->c, "sliding_window");
-    if (window && window->type == KV_NULL) return fail(err, HEARTH_E_UNSUPPORTED, "cohere2 without sliding_window is not supported");
+    if (window && window->type == KV_NULL)
+        return fail(err, HEARTH_E_UNSUPPORTED, "cohere2 without sliding_window is not supported");
     int status = config_read(c, window_keys, a, err);
     if (!status) status = config_layer_types(c, a, 4, 3, err);
     if (status) return status;

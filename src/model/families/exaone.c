@@ -42,7 +42,8 @@ const struct family family_exaone = {
     .name = "exaone", .models = "EXAONE 3.0, 3.5, EXAONE Deep",
     .hf_types = (const char *const[]){ "exaone", NULL }, .gguf_archs = (const char *const[]){ "exaone", NULL },
     .heads = (const char *const[]){ "ExaoneForCausalLM", NULL },
-    .initial = { DECODER_AXES, .act = ACT_SILU, .norm_eps = 1e-5f, .context = 2048, .rope.theta = 10000, .bos = 0, .eos = 2, .pad = -1 },
+    .initial = { DECODER_AXES, .act = ACT_SILU, .norm_eps = 1e-5f, .context = 2048, .rope.theta = 10000, .bos = 0, .eos = 2,
+                 .pad = -1 },
     .keys = keys, .guards = guards, .harmless = rows_harmless, .finish = rows_heads_and_rope,
     MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),
 };

@@ -1,6 +1,6 @@
-/* Gemma: embeddings scaled by the root of their width, norms stored less 1. Gemma 2: norms after the branches too, soft caps, windows
- * in every second layer. Gemma 3: norms of queries and keys instead of caps, windows in five of six layers, which turn by a rope of
- * their own; larger ones lie in a folder beside a vision tower, which is left out. Gemma Team 2024, 2025. */
+/* Gemma: embeddings scaled by the root of their width, norms stored less 1. Gemma 2: norms after the branches too, soft caps,
+ * windows in every second layer. Gemma 3: norms of queries and keys instead of caps, windows in five of six layers, which turn
+ * by a rope of their own; larger ones lie in a folder beside a vision tower, which is left out. Gemma Team 2024, 2025. */
 #include <math.h>
 
 #include "model/families/rows.h"
@@ -93,7 +93,8 @@ static int finish_gemma(struct arch *a, const struct config *c, struct hearth_er
     return status ? status : finish_shape(a, c, err);
 }
 
-/* GGUF lacks query_pre_attn_scalar. It is the width of a head in all published models but the two largest, known by their shape. */
+/* GGUF lacks query_pre_attn_scalar. It is the width of a head in all published models but the two largest, known by their
+ * shape. */
 static double query_scalar(const struct arch *a, const struct config *c, double initial)
 {
     static const struct { int32_t n_layer, width, n_head, scalar; } exceptions[] = {
@@ -102,7 +103,8 @@ static double query_scalar(const struct arch *a, const struct config *c, double 
     };
     if (!c->gguf) return initial;
     for (size_t i = 0; i < sizeof exceptions / sizeof *exceptions; i++)
-        if (a->n_layer == exceptions[i].n_layer && a->width == exceptions[i].width && a->n_head == exceptions[i].n_head) return exceptions[i].scalar;
+        if (a->n_layer == exceptions[i].n_layer && a->width == exceptions[i].width && a->n_head == exceptions[i].n_head)
+            return exceptions[i].scalar;
     return a->key_width;
 }
 
@@ -165,7 +167,8 @@ const struct family family_gemma3 = {
     .name = "gemma3", .models = "Gemma 3 270M, 1B, 4B, 12B, 27B (their text part), MedGemma (text part)",
     .hf_types = (const char *const[]){ "gemma3_text", "gemma3", NULL }, .gguf_archs = (const char *const[]){ "gemma3", NULL },
     .heads = (const char *const[]){ "Gemma3ForCausalLM", "Gemma3ForConditionalGeneration", NULL }, .nested = "text_config",
-    .initial = { GEMMA_AXES, .n_vocab = 262208, .width = 2304, .ff_width = 9216, .n_layer = 26, .n_head = 8, .n_kv = 4, .context = 131072,
+    .initial = { GEMMA_AXES, .n_vocab = 262208, .width = 2304, .ff_width = 9216, .n_layer = 26, .n_head = 8, .n_kv = 4,
+                 .context = 131072,
                  .rope.theta = 1000000, .window = 4096, .qk_norm = QK_NORM_HEAD },
     .keys = gemma3_keys, .guards = guards, .harmless = harmless, .finish = finish_gemma3,
     MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(gemma2_layers),

@@ -1,5 +1,5 @@
-/* Granite: the shape of LLaMA with a multiplier on embeddings, branches, scores and logits. GraniteMoE has experts, and may have one
- * that every token passes. IBM 2024. */
+/* Granite: the shape of LLaMA with a multiplier on embeddings, branches, scores and logits. GraniteMoE has experts, and may
+ * have one that every token passes. IBM 2024. */
 #include "model/families/rows.h"
 
 #define GRANITE_KEYS                                                                                                   \
@@ -60,7 +60,8 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
 
 static int finish_moe(struct arch *a, const struct config *c, struct hearth_error *err)
 {
-    if (a->n_expert_used > a->n_expert) return fail(err, HEARTH_E_FORMAT, "%d of %d experts a token makes no sense", a->n_expert_used, a->n_expert);
+    if (a->n_expert_used > a->n_expert)
+        return fail(err, HEARTH_E_FORMAT, "%d of %d experts a token makes no sense", a->n_expert_used, a->n_expert);
     a->ffn = FFN_EXPERTS;
     a->n_shared_expert = a->shared_ff_width > 0;
     return finish(a, c, err);
@@ -73,8 +74,8 @@ static int finish_moe_shared(struct arch *a, const struct config *c, struct hear
 }
 
 #define GRANITE_AXES                                                                                                   \
-    DECODER_AXES, .act = ACT_SILU, .rope.theta = 10000, .norm_eps = 1e-6f, .context = 2048, .attn_scale = 1, .head_scale = 1, .bos = 1, \
-    .eos = 2, .pad = -1
+    DECODER_AXES, .act = ACT_SILU, .rope.theta = 10000, .norm_eps = 1e-6f, .context = 2048, .attn_scale = 1, .head_scale = 1, \
+    .bos = 1, .eos = 2, .pad = -1
 
 const struct family family_granite = {
     .name = "granite", .models = "Granite 3.0, 3.1, 3.2, 3.3 (dense), PowerLM",

@@ -52,8 +52,8 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
 }
 
 #define INTERNLM_AXES                                                                                                  \
-    DECODER_AXES, .act = ACT_SILU, .norm_eps = 1e-6f, .context = 2048, .rope.theta = 10000, .qkv_bias = true, .out_bias = true, .bos = 1, \
-    .eos = 2, .pad = 0
+    DECODER_AXES, .act = ACT_SILU, .norm_eps = 1e-6f, .context = 2048, .rope.theta = 10000, .qkv_bias = true, .out_bias = true, \
+    .bos = 1, .eos = 2, .pad = 0
 
 const struct family family_internlm = {
     .name = "internlm", .models = "InternLM 7B and 20B",

@@ -10,7 +10,9 @@ static const struct config_key keys[] = {
     END_KEYS,
 };
 
-static const struct config_guard guards[] = { COMMON_GUARDS, { "num_experts", NULL, "0" }, { "kv_lora_rank", NULL, NULL }, END_GUARDS };
+static const struct config_guard guards[] = {
+    COMMON_GUARDS, { "num_experts", NULL, "0" }, { "kv_lora_rank", NULL, NULL }, { "sparse_config.kernel_size", NULL, NULL }, END_GUARDS,
+};
 
 static const struct weight_name model_weights[] = {
     MODEL_ROWS,
@@ -26,7 +28,8 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
     int status = config_number(c, "scale_depth", NULL, c->gguf ? 1.4 : 1, &depth, err);
     if (!status) status = config_number(c, "dim_model_base", NULL, c->gguf ? 256 : 1, &base, err);
     if (status) return status;
-    if (!(depth > 0 && depth < 1e6 && base > 0 && base < 1e6)) return fail(err, HEARTH_E_FORMAT, "scale_depth %g or dim_model_base %g makes no sense", depth, base);
+    if (!(depth > 0 && depth < 1e6 && base > 0 && base < 1e6))
+        return fail(err, HEARTH_E_FORMAT, "scale_depth %g or dim_model_base %g makes no sense", depth, base);
     status = config_number(c, NULL, "logit_scale", a->width / base, &scale, err);
     if (status) return status;
     if (!(scale > 0 && scale < 1e9)) return fail(err, HEARTH_E_FORMAT, "logit_scale %g makes no sense", scale);
@@ -41,7 +44,8 @@ const struct family family_minicpm = {
     .name = "minicpm", .models = "MiniCPM 1B and 2B, MiniCPM4",
     .hf_types = (const char *const[]){ "minicpm", NULL }, .gguf_archs = (const char *const[]){ "minicpm", NULL },
     .heads = (const char *const[]){ "MiniCPMForCausalLM", NULL },
-    .initial = { DECODER_AXES, .act = ACT_SILU, .norm_eps = 1e-6f, .context = 2048, .rope.theta = 10000, .tied = true, .bos = 1, .eos = 2, .pad = -1 },
+    .initial = { DECODER_AXES, .act = ACT_SILU, .norm_eps = 1e-6f, .context = 2048, .rope.theta = 10000, .tied = true, .bos = 1,
+                 .eos = 2, .pad = -1 },
     .keys = keys, .guards = guards, .harmless = rows_harmless, .finish = finish,
     MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),
 };

@@ -1,5 +1,5 @@
-/* OLMo: norms without weights, and projections held in a range. OLMo 2: branches normalised after instead of before, queries and keys
- * over their whole width. Groeneveld et al. 2024; Team OLMo 2024. */
+/* OLMo: norms without weights, and projections held in a range. OLMo 2: branches normalised after instead of before, queries
+ * and keys over their whole width. Groeneveld et al. 2024; Team OLMo 2024. */
 #include "model/families/rows.h"
 
 static const struct config_key olmo_keys[] = {
@@ -37,7 +37,8 @@ const struct family family_olmo = {
     .name = "olmo", .models = "OLMo 1B, 7B, OLMo 1.7, OLMo 7B 0424 and 0724",
     .hf_types = (const char *const[]){ "olmo", NULL }, .gguf_archs = (const char *const[]){ "olmo", NULL },
     .heads = (const char *const[]){ "OlmoForCausalLM", NULL },
-    .initial = { DECODER_AXES, .act = ACT_SILU, .rope.theta = 10000, .norm = NORM_LAYER, .norm_bare = true, .norm_eps = 1e-5f, .context = 2048, .bos = -1, .eos = 50279, .pad = 1 },
+    .initial = { DECODER_AXES, .act = ACT_SILU, .rope.theta = 10000, .norm = NORM_LAYER, .norm_bare = true, .norm_eps = 1e-5f,
+                 .context = 2048, .bos = -1, .eos = 50279, .pad = 1 },
     .keys = olmo_keys, .guards = guards, .harmless = rows_harmless, .finish = finish_olmo,
     MODEL_WEIGHTS(olmo_weights), LAYER_WEIGHTS(olmo_layers),
 };
@@ -46,7 +47,8 @@ const struct family family_olmo2 = {
     .name = "olmo2", .models = "OLMo 2 1B, 7B, 13B, 32B, Tulu 3 on OLMo 2",
     .hf_types = (const char *const[]){ "olmo2", NULL }, .gguf_archs = (const char *const[]){ "olmo2", NULL },
     .heads = (const char *const[]){ "Olmo2ForCausalLM", NULL },
-    .initial = { DECODER_AXES, .act = ACT_SILU, .rope.theta = 10000, .norm_eps = 1e-5f, .qk_norm = QK_NORM_WIDTH, .context = 2048, .bos = -1, .eos = 50279, .pad = 1 },
+    .initial = { DECODER_AXES, .act = ACT_SILU, .rope.theta = 10000, .norm_eps = 1e-5f, .qk_norm = QK_NORM_WIDTH,
+                 .context = 2048, .bos = -1, .eos = 50279, .pad = 1 },
     .keys = olmo2_keys, .guards = guards, .harmless = rows_harmless, .finish = rows_heads_and_rope,
     MODEL_WEIGHTS(olmo2_weights), LAYER_WEIGHTS(olmo2_layers),
 };

@@ -1,5 +1,6 @@
-/* Phi 1, 1.5 and 2: both branches see one norm, part of each head turns, biases everywhere, also on the head. The files that came
- * first ("phi-msft") have other names, and queries, keys and values in one tensor; so have GGUF files made of them. Microsoft 2023. */
+/* Phi 1, 1.5 and 2: both branches see one norm, part of each head turns, biases everywhere, also on the head. The files that
+ * came first ("phi-msft") have other names, and queries, keys and values in one tensor; so have GGUF files made of them.
+ * Microsoft 2023. */
 #include "model/families/rows.h"
 
 static const struct config_key keys[] = {
@@ -69,7 +70,8 @@ static int rotary_part(struct arch *a, const struct config *c, struct hearth_err
     double part;
     if (c->gguf || !a->fused_qkv) return config_partial_rotary(c, a, "partial_rotary_factor", 0.5, err);
     int status = config_number(c, "rotary_dim", NULL, a->key_width < 32 ? a->key_width : 32, &part, err);
-    if (!status && !(part >= 2 && part <= a->key_width)) return fail(err, HEARTH_E_FORMAT, "rotary_dim %g of heads that are %d wide", part, a->key_width);
+    if (!status && !(part >= 2 && part <= a->key_width))
+        return fail(err, HEARTH_E_FORMAT, "rotary_dim %g of heads that are %d wide", part, a->key_width);
     a->rope.part = (int32_t)part;
     return status;
 }

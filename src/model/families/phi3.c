@@ -1,5 +1,5 @@
-/* Phi-3 and Phi-4: the shape of LLaMA with fused projections and, for long texts, factors of rotary frequencies by dimension (longrope).
- * Microsoft 2024. */
+/* Phi-3 and Phi-4: the shape of LLaMA with fused projections and, for long texts, factors of rotary frequencies by dimension
+ * (longrope). Microsoft 2024. */
 #include "model/families/rows.h"
 
 static const struct config_key keys[] = {
@@ -31,7 +31,8 @@ static const struct weight_name layer_weights[] = {
 static int rope_kind(struct arch *a, const struct config *c, struct hearth_error *err)
 {
     static const char *const longrope[] = { "longrope", "su", "yarn" };
-    const struct kv *kind = config_find(c, "rope_parameters.rope_type|rope_parameters.type|rope_scaling.rope_type|rope_scaling.type", NULL);
+    static const char names[] = "rope_parameters.rope_type|rope_parameters.type|rope_scaling.rope_type|rope_scaling.type";
+    const struct kv *kind = config_find(c, names, NULL);
     if (container_tensor(c->c, "rope_factors_long.weight")) a->rope.kind = ROPE_LONGROPE;
     if (!kind || kind->type != KV_STRING || str_is(kind->s, "default")) return 0;
     for (int i = 0; i < 3; i++)
@@ -52,7 +53,8 @@ const struct family family_phi3 = {
     .name = "phi3", .models = "Phi-3 mini and medium, Phi-3.5 mini, Phi-4, Phi-4 mini, Phi-4 reasoning",
     .hf_types = (const char *const[]){ "phi3", NULL }, .gguf_archs = (const char *const[]){ "phi3", NULL },
     .heads = (const char *const[]){ "Phi3ForCausalLM", NULL },
-    .initial = { DECODER_AXES, .act = ACT_SILU, .norm_eps = 1e-5f, .context = 4096, .rope.theta = 10000, .rope.original_context = 4096,
+    .initial = { DECODER_AXES, .act = ACT_SILU, .norm_eps = 1e-5f, .context = 4096, .rope.theta = 10000,
+                 .rope.original_context = 4096,
                  .rope_anew = true, .bos = 1, .eos = 32000, .pad = 32000 },
     .keys = keys, .guards = guards, .harmless = rows_harmless, .finish = finish,
     MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),

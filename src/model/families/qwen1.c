@@ -1,5 +1,5 @@
-/* Qwen, the first: the shape of LLaMA with one biased tensor for queries, keys and values, and a feed-forward width stated for gate
- * and value together. Beyond seq_length its class would change frequencies and queries with the length (use_dynamic_ntk,
+/* Qwen, the first: the shape of LLaMA with one biased tensor for queries, keys and values, and a feed-forward width stated for
+ * gate and value together. Beyond seq_length its class would change frequencies and queries with the length (use_dynamic_ntk,
  * use_logn_attn), so texts end there. Bai et al. 2023. */
 #include "model/families/rows.h"
 
@@ -17,7 +17,8 @@ static const struct config_key keys[] = {
 };
 
 static const struct config_guard guards[] = {
-    COMMON_GUARDS, { "no_bias", NULL, "true" }, { "scale_attn_weights", NULL, "true" }, { "use_cache_quantization", NULL, "false" }, END_GUARDS,
+    COMMON_GUARDS, { "no_bias", NULL, "true" }, { "scale_attn_weights", NULL, "true" },
+    { "use_cache_quantization", NULL, "false" }, END_GUARDS,
 };
 
 static const struct weight_name model_weights[] = {
@@ -61,7 +62,8 @@ const struct family family_qwen1 = {
     .name = "qwen", .models = "Qwen 1.8B, 7B, 14B, 72B and Qwen-Chat",
     .hf_types = (const char *const[]){ "qwen", NULL }, .gguf_archs = (const char *const[]){ "qwen", NULL },
     .heads = (const char *const[]){ "QWenLMHeadModel", NULL },
-    .initial = { DECODER_AXES, .act = ACT_SILU, .norm_eps = 1e-6f, .context = 2048, .rope.theta = 10000, .bos = -1, .eos = -1, .pad = -1 },
+    .initial = { DECODER_AXES, .act = ACT_SILU, .norm_eps = 1e-6f, .context = 2048, .rope.theta = 10000, .bos = -1, .eos = -1,
+                 .pad = -1 },
     .keys = keys, .guards = guards, .harmless = rows_harmless, .finish = finish,
     MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),
 };

@@ -17,20 +17,24 @@ int rows_heads(struct arch *a, const struct config *c, struct hearth_error *err)
     if (!a->n_kv) a->n_kv = a->n_head;
     if (!a->key_width) a->key_width = a->width / a->n_head;
     if (!a->value_width) a->value_width = a->key_width;
-    if (a->n_head % a->n_kv) return fail(err, HEARTH_E_FORMAT, "%d query heads cannot share %d key/value heads", a->n_head, a->n_kv);
+    if (a->key_width < 1) return fail(err, HEARTH_E_FORMAT, "%d heads are more than the width %d", a->n_head, a->width);
+    if (a->n_head % a->n_kv)
+        return fail(err, HEARTH_E_FORMAT, "%d query heads cannot share %d key/value heads", a->n_head, a->n_kv);
     if (c->gguf) read_tensors(a, c->c);
     return 0;
 }
 
-/* With a scaling such a class would fail on part of a head. */
+/* With a scaling such a class would fail on part of a head; only longrope reads a factor of its own from GGUF. */
 static const struct config_guard whole_heads[] = {
     { "rope_parameters.partial_rotary_factor|rope_scaling.partial_rotary_factor|partial_rotary_factor", NULL, "1" },
     END_GUARDS,
 };
+static const struct config_guard factor_guards[] = { { NULL, "rope.scaling.attn_factor", "1" }, END_GUARDS };
 
 int rows_heads_and_rope(struct arch *a, const struct config *c, struct hearth_error *err)
 {
     int status = rows_heads(a, c, err);
     if (!status) status = config_rope(c, a, err);
+    if (!status && a->rope.kind != ROPE_LONGROPE) status = config_guards(c, factor_guards, err);
     return status || a->rope.kind == ROPE_DEFAULT ? status : config_guards(c, whole_heads, err);
 }

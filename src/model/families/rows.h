@@ -1,4 +1,5 @@
-/* Rows that many families share: decoders in the shape of LLaMA, with their names. A family takes what it needs and adds its own. */
+/* Rows that many families share: decoders in the shape of LLaMA, with their names. A family takes what it needs and adds its
+ * own. */
 #ifndef MODEL_FAMILIES_ROWS_H
 #define MODEL_FAMILIES_ROWS_H
 
@@ -35,7 +36,8 @@
 /* Not implemented for these families, in either container; COMMON_GUARDS for those without experts. */
 #define CONTAINER_GUARDS                                                                                               \
     { "quantization_config.quant_method", NULL, NULL }, { NULL, "attention.causal", "true" },                          \
-    { NULL, "rope.scaling.finetuned", "true" }, { NULL, "rope.scale_linear", "1" }
+    { NULL, "rope.scaling.finetuned", "true" }, { NULL, "rope.scale_linear", "1" },                                    \
+    { NULL, "rope.scaling.yarn_attn_factor", "1" }, { NULL, "rope.scaling.yarn_ext_factor", "1" }
 #define COMMON_GUARDS CONTAINER_GUARDS, { NULL, "expert_count", "0" }
 #define END_GUARDS { NULL, NULL, NULL }
 

@@ -23,7 +23,8 @@ static int still_layers(struct arch *a, const struct config *c, struct hearth_er
     int status = config_number(c, "no_rope_layer_interval", NULL, 4, &interval, err);
     if (!still) return fail_memory(err, (uint64_t)a->n_layer, "the layers");
     if (status) return status;
-    if (!(interval >= 1 && interval <= 1 << 20)) return fail(err, HEARTH_E_FORMAT, "no_rope_layer_interval %g makes no sense", interval);
+    if (!(interval >= 1 && interval <= 1 << 20))
+        return fail(err, HEARTH_E_FORMAT, "no_rope_layer_interval %g makes no sense", interval);
     for (int i = 0; i < a->n_layer; i++) still[i] = (i + 1) % (int)interval == 0;
     a->still_layers = still;
     if (!list) return 0;
@@ -50,7 +51,8 @@ const struct family family_smollm3 = {
     .name = "smollm3", .models = "SmolLM3 3B",
     .hf_types = (const char *const[]){ "smollm3", NULL }, .gguf_archs = (const char *const[]){ "smollm3", NULL },
     .heads = (const char *const[]){ "SmolLM3ForCausalLM", NULL },
-    .initial = { DECODER_AXES, .act = ACT_SILU, .norm_eps = 1e-6f, .context = 32768, .rope.theta = 2000000, .tied = true, .bos = 128000,
+    .initial = { DECODER_AXES, .act = ACT_SILU, .norm_eps = 1e-6f, .context = 32768, .rope.theta = 2000000, .tied = true,
+                 .bos = 128000,
                  .eos = 128001, .pad = 128004 },
     .keys = keys, .guards = guards, .harmless = rows_harmless, .finish = finish,
     MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),

@@ -1,5 +1,5 @@
-/* StableLM: layer norms with biases, part of each head turns. StableLM 2 12B sums both branches and normalises every head by itself.
- * Stability AI 2023, 2024. */
+/* StableLM: layer norms with biases, part of each head turns. StableLM 2 12B sums both branches and normalises every head by
+ * itself. Stability AI 2023, 2024. */
 #include "model/families/rows.h"
 
 static const struct config_key keys[] = {
@@ -27,13 +27,15 @@ static const struct weight_name layer_weights[] = {
     OUT_ROWS, GATED_ROWS,
 };
 
-/* A key of GGUF says that branches are parallel, and older converters wrote true for all models: there the second norm decides, as
- * it is what such a model lacks. */
+/* A key of GGUF says that branches are parallel, and older converters wrote true for all models: there the second norm
+ * decides, as it is what such a model lacks. */
 static int finish(struct arch *a, const struct config *c, struct hearth_error *err)
 {
     bool parallel, norm;
-    int status = config_bool(c, "use_parallel_residual", NULL, c->gguf && !container_tensor(c->c, "blk.0.ffn_norm.weight"), &parallel, err);
-    if (!status) status = config_bool(c, "qk_layernorm", NULL, c->gguf && container_tensor(c->c, "blk.0.attn_q_norm.weight"), &norm, err);
+    const bool no_second = c->gguf && !container_tensor(c->c, "blk.0.ffn_norm.weight");
+    const bool has_norm = c->gguf && container_tensor(c->c, "blk.0.attn_q_norm.weight");
+    int status = config_bool(c, "use_parallel_residual", NULL, no_second, &parallel, err);
+    if (!status) status = config_bool(c, "qk_layernorm", NULL, has_norm, &norm, err);
     if (status) return status;
     if (!a->n_kv && !c->gguf) a->n_kv = 32;
     a->residual = parallel ? RESIDUAL_PARALLEL : RESIDUAL_PRE;
@@ -46,9 +48,11 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
 
 const struct family family_stablelm = {
     .name = "stablelm", .models = "StableLM 3B-4E1T, StableLM Zephyr 3B, StableLM 2 1.6B and 12B, Stable Code 3B, Rocket 3B",
-    .hf_types = (const char *const[]){ "stablelm", "stablelm_epoch", NULL }, .gguf_archs = (const char *const[]){ "stablelm", NULL },
+    .hf_types = (const char *const[]){ "stablelm", "stablelm_epoch", NULL },
+    .gguf_archs = (const char *const[]){ "stablelm", NULL },
     .heads = (const char *const[]){ "StableLmForCausalLM", "StableLMEpochForCausalLM", NULL },
-    .initial = { DECODER_AXES, .act = ACT_SILU, .rope.theta = 10000, .norm = NORM_LAYER, .norm_eps = 1e-5f, .context = 4096, .bos = 0, .eos = 0, .pad = -1 },
+    .initial = { DECODER_AXES, .act = ACT_SILU, .rope.theta = 10000, .norm = NORM_LAYER, .norm_eps = 1e-5f, .context = 4096,
+                 .bos = 0, .eos = 0, .pad = -1 },
     .keys = keys, .guards = guards, .harmless = rows_harmless, .finish = finish,
     MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),
 };
