@@ -64,7 +64,7 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
 }
 
 const struct family family_gpt2 = {
-    .name = "gpt2", .models = "GPT-2, DistilGPT-2, DialoGPT, Cerebras-GPT, AI Dungeon 2, DLite",
+    .name = "gpt2", .models = "GPT-2, DistilGPT-2, GPT-2 Novel, DialoGPT, Cerebras-GPT 111M to 13B, AI Dungeon 2, DLite, HourAI",
     .hf_types = (const char *const[]){ "gpt2", NULL }, .gguf_archs = (const char *const[]){ "gpt2", NULL },
     .heads = (const char *const[]){ "GPT2LMHeadModel", NULL },
     .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_GELU_TANH, .norm = NORM_LAYER, .norm_eps = 1e-5f,

@@ -148,7 +148,9 @@ static int finish_mixtral(struct arch *a, const struct config *c, struct hearth_
     .position = POSITION_ROTARY, .bos = 1, .start = -1, .pad = -1
 
 const struct family family_llama = {
-    .name = "llama", .models = "LLaMA, Llama 2, Llama 3, Code Llama, Alpaca, Vicuna, WizardLM, TinyLlama, SOLAR, Yi",
+    .name = "llama", .models = "LLaMA 7B to 65B, Llama 2, Llama 3, Code Llama, Phind-CodeLlama, Alpaca, Vicuna, Koala, WizardLM, GPT4All, OpenLLaMA, XGen, "
+              "Nous Hermes, MythoMax, Mythalion, Pygmalion 7B and 2, Xwin, Zarablend, MLewd-ReMM, Holodeck and HoloMax 13B, Spring Dragon, Marx 3B, "
+              "TinyLlama, SOLAR, Yi, DeepSeek LLM and Coder",
     .hf_types = (const char *const[]){ "llama", NULL }, .gguf_archs = (const char *const[]){ "llama", NULL },
     .heads = (const char *const[]){ "LlamaForCausalLM", "LLaMAForCausalLM", "YiForCausalLM", NULL },
     .initial = { LLAMA_AXES, .eos = 2, .context = 2048, .norm_eps = 1e-6f, .rope.theta = 10000 },
@@ -157,7 +159,7 @@ const struct family family_llama = {
 };
 
 const struct family family_mistral = {
-    .name = "mistral", .models = "Mistral 7B, OpenHermes, Zephyr, Mistral Nemo",
+    .name = "mistral", .models = "Mistral 7B, Instruct, OpenOrca, OpenHermes, Zephyr, Dans-AdventurousWinds, Mistral Nemo, Codestral 22B",
     .hf_types = (const char *const[]){ "mistral", NULL }, .heads = (const char *const[]){ "MistralForCausalLM", NULL },
     .initial = { LLAMA_AXES, .eos = 2, .context = 4096 * 32, .norm_eps = 1e-6f, .rope.theta = 10000, .n_kv = 8, .window = 4096 },
     .keys = keys, .guards = guards, .harmless = harmless, .finish = finish_mistral,
