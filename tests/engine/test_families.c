@@ -21,8 +21,14 @@ static const struct golden {
 #define GOLDEN(...) { __VA_ARGS__ },
 #include "goldens.def"
 #undef GOLDEN
+}, encoders[] = {
+#define GOLDEN(...)
+#define ENCODER(...) { __VA_ARGS__ },
+#include "goldens.def"
+#undef GOLDEN
 };
 #define N_GOLDENS (sizeof goldens / sizeof *goldens)
+#define N_ENCODERS (sizeof encoders / sizeof *encoders)
 
 static int keep_text(void *user, const char *text, size_t n)
 {
@@ -56,6 +62,7 @@ static void folders_are_exact(void **state)
 {
     (void)state;
     for (size_t i = 0; i < N_GOLDENS; i++) assert_false(verify_differs(golden_file(goldens[i].name, ""), 1e-5));
+    for (size_t i = 0; i < N_ENCODERS; i++) assert_false(verify_differs(golden_file(encoders[i].name, ""), 1e-5));
     assert_false(verify_differs(hearth_source("models/tale"), 1e-5));
 }
 
@@ -66,6 +73,8 @@ static void ggufs_are_exact(void **state)
         if (goldens[i].gguf == GGUF_SAME) assert_false(verify_differs(golden_file(goldens[i].name, "model.gguf"), 1e-5));
         if (goldens[i].gguf == GGUF_ROUNDED) assert_false(verify_differs(golden_file(goldens[i].name, "model.gguf"), goldens[i].gguf_limit));
     }
+    for (size_t i = 0; i < N_ENCODERS; i++)
+        if (encoders[i].gguf != GGUF_NONE) assert_false(verify_differs(golden_file(encoders[i].name, "model.gguf"), encoders[i].gguf_limit));
 }
 
 /* The names of RWKV's training code, and the layout of rwkv.cpp, whose containers state no numbers at all. */

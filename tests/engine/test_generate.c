@@ -40,6 +40,7 @@ static void run(hearth_session *s, hearth_request *r, size_t n)
 static const char *const families[] = {
     "text/baichuan-alibi",
     "text/bloom",
+    "text/bart",
     "text/codegen",
     "text/cohere",
     "text/cohere2",
@@ -63,6 +64,7 @@ static const char *const families[] = {
     "text/internlm2",
     "text/llama-dynamic",
     "text/llama2-gqa",
+    "text/m2m_100",
     "text/mamba",
     "text/mamba2",
     "text/minicpm",
@@ -95,6 +97,7 @@ static const char *const families[] = {
     "text/starcoder-mqa",
     "text/starcoder2",
     "text/t5",
+    "text/umt5",
     "text/xglm",
 };
 
