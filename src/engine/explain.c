@@ -89,7 +89,7 @@ int hearth_explain(hearth_model *model, int n_tokens, int json, hearth_write *wr
     hearth_session *s;
     struct report r;
     if (n_tokens < 1) return fail(err, HEARTH_E_ARG, "a step of %d tokens makes no sense", n_tokens);
-    int status = hearth_session_new(&s, model, &(hearth_session_options){ .size = sizeof(hearth_session_options), .context = n_tokens, .chunk = n_tokens }, err);
+    int status = session_new(&s, model, &(hearth_session_options){ .size = sizeof(hearth_session_options), .context = n_tokens, .chunk = n_tokens }, false, err);
     if (status) return status;
     report_init(&r, write, user);
     if (json) {
@@ -101,7 +101,7 @@ int hearth_explain(hearth_model *model, int n_tokens, int json, hearth_write *wr
     for (int i = 0; i < m->arch.n_encoder_layer; i++) layer_line(&r, m, &m->encoder_layer[i], "encoder", json);
     for (int i = 0; i < m->arch.n_layer; i++) layer_line(&r, m, &m->layer[i], m->arch.n_encoder_layer ? "decoder" : "layer", json);
     if (json) report_printf(&r, "]");
-    tape_lines(&r, s->tape, "step", json);
+    if (m->arch.n_layer) tape_lines(&r, s->tape, "step", json);
     if (m->arch.n_encoder_layer) {
         status = record_encoder(s, n_tokens, err);
         if (!status) tape_lines(&r, s->tape, "encode", json);

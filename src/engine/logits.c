@@ -47,6 +47,55 @@ static int write_rows(struct hearth_session *s, struct file_write *w, const int3
     return 0;
 }
 
+/* Header, then what follows it: `last_hidden_state`, and `logits` of models with a head: [n, columns], or [labels] of a whole text. */
+static int write_texts(struct file_write *w, const struct model *m, size_t n, const struct encoded *e, hearth_error *err)
+{
+    const bool has_head = m->arch.head != HEAD_NONE;
+    const uint64_t states = (uint64_t)n * (uint64_t)m->arch.width * sizeof(float);
+    const size_t rows = head_is_whole(m->arch.head) ? 1 : n;
+    const uint64_t logits = (uint64_t)rows * (uint64_t)e->columns * sizeof(float);
+    char text[512];
+    int used = snprintf(text + 8, sizeof text - 16, "{\"last_hidden_state\":{\"dtype\":\"F32\",\"shape\":[%zu,%d],\"data_offsets\":[0,%llu]}", n, m->arch.width,
+                        (unsigned long long)states);
+    if (has_head) {
+        char shape[64];
+        if (head_is_whole(m->arch.head)) snprintf(shape, sizeof shape, "%lld", (long long)e->columns);
+        else snprintf(shape, sizeof shape, "%zu,%lld", rows, (long long)e->columns);
+        used += snprintf(text + 8 + used, sizeof text - 16 - (size_t)used, ",\"logits\":{\"dtype\":\"F32\",\"shape\":[%s],\"data_offsets\":[%llu,%llu]}", shape,
+                         (unsigned long long)states, (unsigned long long)(states + logits));
+    }
+    text[8 + used++] = '}';
+    while (used % 8) text[8 + used++] = ' ';
+    const uint64_t length = (uint64_t)used;
+    memcpy(text, &length, sizeof length);
+    int status = file_write_put(w, text, (size_t)used + 8, err);
+    if (!status) status = file_write_put(w, e->states, states, err);
+    return status || !has_head ? status : file_write_put(w, e->logits, logits, err);
+}
+
+/* An encoder reads its text in one step. */
+static int encoder_logits(hearth_model *model, const int32_t *ids, size_t n, const char *output, const volatile int *cancel, hearth_error *err)
+{
+    const struct model *m = model->m;
+    const struct part all = { .ids = ids, .n = (int32_t)n, .rope_length = (int32_t)n };
+    struct encoded e = { 0 };
+    struct file_write *w = NULL;
+    hearth_session *s = NULL;
+    int status = check_ids(m, ids, n, err);
+    if (!status) status = session_new(&s, model, &(hearth_session_options){ .size = sizeof(hearth_session_options), .context = (int32_t)n }, false, err);
+    if (!status) status = session_read(s, &all, 1, true, true, &e, cancel, err);
+    if (!status) status = file_write_open(&w, output, err);
+    if (!status) status = write_texts(w, m, n, &e, err);
+    if (!status) {
+        status = file_write_commit(w, err);
+        w = NULL;
+    }
+    if (w) file_write_cancel(w);
+    encoded_free(&e);
+    hearth_session_free(s);
+    return status;
+}
+
 int hearth_logits(hearth_model *model, const int32_t *ids, size_t n, const int32_t *decoder_ids, size_t n_decoder, const char *output,
                   hearth_progress *progress, void *user, const volatile int *cancel, hearth_error *err)
 {
@@ -56,6 +105,10 @@ int hearth_logits(hearth_model *model, const int32_t *ids, size_t n, const int32
     hearth_session *s = NULL;
     if (!n || n > 1 << 24) return fail(err, HEARTH_E_ARG, "%zu token ids were given; from 1 to %d are possible", n, 1 << 24);
     if (n_decoder && !has_encoder) return fail(err, HEARTH_E_ARG, "decoder ids were given, but a %s model has no encoder", m->family->name);
+    if (m->arch.task == HEARTH_TASK_ENCODER) {
+        if (n_decoder) return fail(err, HEARTH_E_ARG, "decoder ids were given, but a %s model has no decoder", m->family->name);
+        return encoder_logits(model, ids, n, output, cancel, err);
+    }
     if (has_encoder && !n_decoder) {
         if (m->arch.start < 0) return fail(err, HEARTH_E_ARG, "the model does not say its decoder's first token: give decoder ids");
         decoder_ids = &m->arch.start;
