@@ -23,10 +23,10 @@ const struct option cmd_classify_options[] = {
 };
 
 struct found { /* what is shown of a text: a span with one label */
-    size_t  begin, end;
+    size_t begin, end;
     int32_t label;
-    double  score; /* sum over `n` tokens */
-    int     n;
+    double score; /* sum over `n` tokens */
+    int n;
 };
 
 static int32_t best_label(const hearth_classified *c, const float *scores, const float *below, int32_t after)
@@ -86,14 +86,15 @@ static struct str kind_of(const char *label, bool *begins)
 }
 
 /* Whether the token goes on with what was found before it. */
-static bool joins(const hearth_classified *c, const struct found *before, const hearth_labelled *r, int32_t label)
+static bool joins(const hearth_classified *c, const struct found *before, int32_t label)
 {
     bool begins, ignored;
     const struct str kind = kind_of(c->labels[label], &begins);
-    return before->n && !begins && str_eq(kind, kind_of(c->labels[before->label], &ignored)) && r->begin <= before->end + 1;
+    return before->n && !begins && str_eq(kind, kind_of(c->labels[before->label], &ignored));
 }
 
-static void print_found(const struct settings *s, const hearth_classified *c, const hearth_text *text, const struct found *f, bool first, struct buf *out)
+static void print_found(const struct settings *s, const hearth_classified *c, const hearth_text *text, const struct found *f,
+                        bool first, struct buf *out)
 {
     bool begins;
     const struct str kind = s->tokens_each ? str_from(c->labels[f->label]) : kind_of(c->labels[f->label], &begins);
@@ -113,7 +114,8 @@ static void print_found(const struct settings *s, const hearth_classified *c, co
     }
 }
 
-static size_t print_words(const struct settings *s, const hearth_classified *c, const hearth_text *text, size_t i, size_t which, struct buf *out)
+static size_t print_words(const struct settings *s, const hearth_classified *c, const hearth_text *text, size_t i, size_t which,
+                          struct buf *out)
 {
     struct found f = { 0 };
     bool first = true;
@@ -121,7 +123,7 @@ static size_t print_words(const struct settings *s, const hearth_classified *c, 
         const hearth_labelled *r = &c->rows[i];
         const int32_t label = best_label(c, r->scores, NULL, 0);
         const bool none = !s->tokens_each && strcmp(c->labels[label], "O") == 0;
-        if (!s->tokens_each && !none && joins(c, &f, r, label)) {
+        if (!s->tokens_each && !none && joins(c, &f, label)) {
             f.end = r->end;
             f.score += (double)r->scores[label];
             f.n++;
@@ -139,8 +141,10 @@ static void print_tokens(const struct settings *s, const hearth_classified *c, c
 {
     buf_puts(out, s->json ? "{\"texts\": [" : "");
     for (size_t t = 0, i = 0; t < texts->n; t++) {
-        if (s->json) buf_printf(out, "%s\n  {\"cut\": %d, \"found\": [", t ? "," : "", c->n_cut[t]);
-        else if (texts->n > 1) buf_printf(out, "%stext %zu\n", t ? "\n" : "", t + 1);
+        if (s->json)
+            buf_printf(out, "%s\n  {\"cut\": %d, \"found\": [", t ? "," : "", c->n_cut[t]);
+        else if (texts->n > 1)
+            buf_printf(out, "%stext %zu\n", t ? "\n" : "", t + 1);
         i = print_words(s, c, &texts->v[t], i, t, out);
         buf_puts(out, s->json ? "]}" : "");
     }
@@ -162,8 +166,10 @@ int cmd_classify(const struct settings *s, struct hearth_error *err)
     if (!status && s->tokens_each && !c.by_token) status = fail(err, HEARTH_E_ARG, "--tokens: this model labels whole texts");
     if (!status) {
         text_list_cut(s, c.n_cut, texts.n);
-        if (c.by_token) print_tokens(s, &c, &texts, &out);
-        else print_texts(s, &c, &out);
+        if (c.by_token)
+            print_tokens(s, &c, &texts, &out);
+        else
+            print_texts(s, &c, &out);
         status = output_buf(&s->terminal, &out, err);
     }
     hearth_classified_free(&c);

@@ -5,11 +5,11 @@
 #include "engine/texts.h"
 
 struct classify {
-    hearth_classified      *out;
-    const hearth_text      *texts;
-    const struct texts     *t;
+    hearth_classified *out;
+    const hearth_text *texts;
+    const struct texts *t;
     const struct tokenizer *tokenizer;
-    size_t                  room; /* of out->rows */
+    size_t room; /* of out->rows */
 };
 
 /* ---- labels */
@@ -50,7 +50,8 @@ static enum hearth_scores scores_of(const struct model *m, const hearth_classifi
     const struct kv *kv = container_kv(m->file, "problem_type");
     if (out->by_token) return m->arch.n_label == 1 ? HEARTH_SCORES_SIGMOID : HEARTH_SCORES_SOFTMAX;
     if (kv && kv->type == KV_STRING && str_is(kv->s, "regression")) return HEARTH_SCORES_NONE;
-    if ((kv && kv->type == KV_STRING && str_is(kv->s, "multi_label_classification")) || m->arch.n_label == 1) return HEARTH_SCORES_SIGMOID;
+    if ((kv && kv->type == KV_STRING && str_is(kv->s, "multi_label_classification")) || m->arch.n_label == 1)
+        return HEARTH_SCORES_SIGMOID;
     return HEARTH_SCORES_SOFTMAX;
 }
 
@@ -61,7 +62,9 @@ static void make_scores(const float *logits, int32_t n, enum hearth_scores how, 
     for (int32_t i = 0; i < n; i++) total += exp((double)logits[i] - max);
     for (int32_t i = 0; i < n; i++) {
         const double x = (double)logits[i];
-        scores[i] = how == HEARTH_SCORES_SOFTMAX ? (float)(exp(x - max) / total) : how == HEARTH_SCORES_SIGMOID ? (float)(1.0 / (1.0 + exp(-x))) : logits[i];
+        scores[i] = how == HEARTH_SCORES_SOFTMAX   ? (float)(exp(x - max) / total)
+                    : how == HEARTH_SCORES_SIGMOID ? (float)(1.0 / (1.0 + exp(-x)))
+                                                   : logits[i];
     }
 }
 
@@ -69,7 +72,10 @@ static void make_scores(const float *logits, int32_t n, enum hearth_scores how, 
 
 enum { SPAN_BYTES = 4096 }; /* longer texts are looked at between words only */
 
-static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
 
 static bool may_cut(const hearth_text *x, size_t at)
 {
@@ -80,7 +86,8 @@ static bool may_cut(const hearth_text *x, size_t at)
 
 /* end[k]: bytes of the text that the first k + 1 tokens stand for, as far as prefixes of the text tell: the longest one whose
  * tokens are just these. Tokens that share a character with the next keep 0. */
-static int find_ends(const struct tokenizer *t, const hearth_text *x, const struct ids *all, size_t *end, struct hearth_error *err)
+static int find_ends(const struct tokenizer *t, const hearth_text *x, const struct ids *all, size_t *end,
+                     struct hearth_error *err)
 {
     struct ids part = { 0 };
     int status = 0;
@@ -101,7 +108,8 @@ static void trim(const hearth_text *x, size_t *begin, size_t *end)
 }
 
 /* Spans of the tokens of a text, which begin at row `first`. */
-static int find_spans(const struct classify *c, size_t text, hearth_labelled *rows, size_t first, struct ids *all, struct hearth_error *err)
+static int find_spans(const struct classify *c, size_t text, hearth_labelled *rows, size_t first, struct ids *all,
+                      struct hearth_error *err)
 {
     const hearth_text *x = &c->texts[text];
     size_t *end = mem_array(all->n + 1, sizeof *end), from = 0;
@@ -183,7 +191,8 @@ static int prepare(struct classify *c, hearth_model *m, size_t n, struct hearth_
     const struct arch *a = &m->m->arch;
     hearth_classified *out = c->out;
     if (a->task != HEARTH_TASK_ENCODER || a->head == HEAD_NONE || head_is_masked(a->head) || a->patch)
-        return fail(err, HEARTH_E_UNSUPPORTED, "the model has no classifier of texts (a ...ForSequenceClassification or ...ForTokenClassification has one)");
+        return fail(err, HEARTH_E_UNSUPPORTED,
+                    "the model has no classifier of texts (a ...ForSequenceClassification or ...ForTokenClassification has one)");
     out->n_labels = a->n_label;
     out->by_token = !head_is_whole(a->head);
     out->scores = scores_of(m->m, out);
@@ -194,7 +203,8 @@ static int prepare(struct classify *c, hearth_model *m, size_t n, struct hearth_
     return status ? status : model_tokenizer(m, &c->tokenizer, err);
 }
 
-int hearth_classify(hearth_model *m, const hearth_text *texts, size_t n, const volatile int *cancel, hearth_classified *out, hearth_error *err)
+int hearth_classify(hearth_model *m, const hearth_text *texts, size_t n, const volatile int *cancel, hearth_classified *out,
+                    hearth_error *err)
 {
     struct texts t = { 0 };
     struct classify c = { .out = out, .texts = texts, .t = &t };

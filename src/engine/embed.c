@@ -6,9 +6,9 @@
 
 struct embed {
     const struct sentence *how;
-    hearth_embeddings     *out;
-    float                 *vector; /* room for the parts and the largest dense layer */
-    int32_t                skip;   /* tokens of the prompt */
+    hearth_embeddings *out;
+    float *vector; /* room for the parts and the largest dense layer */
+    int32_t skip;  /* tokens of the prompt */
 };
 
 /* The prompt of this name, or the folder's default one. */
@@ -21,12 +21,16 @@ static int find_prompt(const struct model *m, const hearth_embed_options *o, str
         *out = str_from(o->prefix);
         return 0;
     }
-    if (o->prompt_name) snprintf(key, sizeof key, "sentence.prompts.%s", o->prompt_name);
-    else if (name && name->type == KV_STRING && name->s.n < 200) snprintf(key, sizeof key, "sentence.prompts.%.*s", STR_ARG(name->s));
-    else return 0;
+    if (o->prompt_name)
+        snprintf(key, sizeof key, "sentence.prompts.%s", o->prompt_name);
+    else if (name && name->type == KV_STRING && name->s.n < 200)
+        snprintf(key, sizeof key, "sentence.prompts.%.*s", STR_ARG(name->s));
+    else
+        return 0;
     const struct kv *prompt = container_kv(m->file, key);
     if (!prompt || prompt->type != KV_STRING)
-        return fail(err, HEARTH_E_ARG, "the model's folder has no prompt \"%s\" (config_sentence_transformers.json)", key + sizeof "sentence.prompts." - 1);
+        return fail(err, HEARTH_E_ARG, "the model's folder has no prompt \"%s\" (config_sentence_transformers.json)",
+                    key + sizeof "sentence.prompts." - 1);
     *out = prompt->s;
     return 0;
 }
@@ -34,7 +38,8 @@ static int find_prompt(const struct model *m, const hearth_embed_options *o, str
 /* What the caller asks for beats what the folder says. */
 static int choose_way(struct sentence *s, const struct model *m, const hearth_embed_options *o, struct hearth_error *err)
 {
-    if (o->pooling < HEARTH_POOLING_AUTO || o->pooling > HEARTH_POOLING_LAST) return fail(err, HEARTH_E_ARG, "there is no pooling %d", (int)o->pooling);
+    if (o->pooling < HEARTH_POOLING_AUTO || o->pooling > HEARTH_POOLING_LAST)
+        return fail(err, HEARTH_E_ARG, "there is no pooling %d", (int)o->pooling);
     if (o->pooling) {
         s->pooling[0] = o->pooling;
         s->n_pooling = 1;
@@ -72,16 +77,20 @@ static int make_room(struct embed *e, const struct sentence *s, int32_t width, s
 {
     uint64_t room = (uint64_t)width * (uint64_t)s->n_pooling, bytes;
     for (int i = 0; i < s->n_dense; i++)
-        if ((uint64_t)s->dense[i].in + (uint64_t)s->dense[i].out > room) room = (uint64_t)s->dense[i].in + (uint64_t)s->dense[i].out;
+        if ((uint64_t)s->dense[i].in + (uint64_t)s->dense[i].out > room)
+            room = (uint64_t)s->dense[i].in + (uint64_t)s->dense[i].out;
     if (!size_mul(n, (uint64_t)e->out->width, &bytes)) return fail(err, HEARTH_E_MEMORY, "so many vectors do not fit memory");
     e->vector = mem_array(room, sizeof *e->vector);
     e->out->values = mem_array(bytes, sizeof *e->out->values);
     e->out->n_tokens = mem_array(n, sizeof *e->out->n_tokens);
     e->out->n_cut = mem_array(n, sizeof *e->out->n_cut);
-    return e->vector && e->out->values && e->out->n_tokens && e->out->n_cut ? 0 : fail_memory(err, bytes * sizeof(float), "the vectors");
+    return e->vector && e->out->values && e->out->n_tokens && e->out->n_cut
+               ? 0
+               : fail_memory(err, bytes * sizeof(float), "the vectors");
 }
 
-int hearth_embed(hearth_model *m, const hearth_text *texts, size_t n, const hearth_embed_options *options, hearth_embeddings *out, hearth_error *err)
+int hearth_embed(hearth_model *m, const hearth_text *texts, size_t n, const hearth_embed_options *options, hearth_embeddings *out,
+                 hearth_error *err)
 {
     hearth_embed_options o = { .size = sizeof o };
     struct sentence s = { 0 };
@@ -90,7 +99,8 @@ int hearth_embed(hearth_model *m, const hearth_text *texts, size_t n, const hear
     struct embed e = { .how = &s, .out = out };
     if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
     *out = (hearth_embeddings){ .size = sizeof *out, .n = n };
-    if (m->m->arch.patch) return fail(err, HEARTH_E_UNSUPPORTED, "a %s model reads pictures, which is not there yet", m->m->family->name);
+    if (m->m->arch.patch)
+        return fail(err, HEARTH_E_UNSUPPORTED, "a %s model reads pictures, which is not there yet", m->m->family->name);
     int status = find_prompt(m->m, &o, &prompt, err);
     if (!status) status = sentence_open(&s, m->m, err);
     if (status) return status;

@@ -34,7 +34,8 @@ static bool read_mask(const struct model *m, const char *file, struct buf *out)
 
 static int32_t find_mask(const struct model *m, const struct tokenizer *t)
 {
-    static const char *const files[] = { "tokenizer_config.json", "special_tokens_map.json" }, *const usual[] = { "[MASK]", "<mask>" };
+    static const char *const files[] = { "tokenizer_config.json", "special_tokens_map.json" };
+    static const char *const usual[] = { "[MASK]", "<mask>" };
     const struct kv *kv = container_kv(m->file, "tokenizer.ggml.mask_token_id");
     struct buf text;
     int32_t id = kv && kv->type == KV_INT && kv->i >= 0 && kv->i < m->arch.n_vocab ? (int32_t)kv->i : -1;
@@ -63,9 +64,9 @@ int hearth_mask_token(hearth_model *m, char **text, int32_t *id, hearth_error *e
 }
 
 struct fill {
-    hearth_filled          *out;
+    hearth_filled *out;
     const struct tokenizer *t;
-    int32_t                 mask;
+    int32_t mask;
 };
 
 static int32_t pick_masks(void *user, const struct ids *ids, int32_t *rows)
@@ -110,14 +111,18 @@ static int take_guesses(void *user, size_t text, const float *rows, int64_t n_ro
     for (int64_t k = 0; k < n_rows * out->n_top; k++) {
         hearth_guess *g = &out->guess[k];
         size_t n;
-        int status = g->token < info.n_vocab ? hearth_decode((const hearth_tokenizer *)(const void *)f->t, &g->token, 1, &g->text, &n, err) : 0;
-        if (!status && !g->text && !(g->text = mem_array(1, 1))) status = fail_memory(err, 1, "a guess"); /* rows beyond the tokenizer */
+        int status = g->token < info.n_vocab
+                         ? hearth_decode((const hearth_tokenizer *)(const void *)f->t, &g->token, 1, &g->text, &n, err)
+                         : 0;
+        if (!status && !g->text && !(g->text = mem_array(1, 1)))
+            status = fail_memory(err, 1, "a guess"); /* rows beyond the tokenizer */
         if (status) return status;
     }
     return 0;
 }
 
-int hearth_fill(hearth_model *m, const char *text, size_t n_bytes, int32_t top, const volatile int *cancel, hearth_filled *out, hearth_error *err)
+int hearth_fill(hearth_model *m, const char *text, size_t n_bytes, int32_t top, const volatile int *cancel, hearth_filled *out,
+                hearth_error *err)
 {
     const hearth_text one = { .text = text, .n = n_bytes };
     struct fill f = { .out = out };
@@ -129,7 +134,8 @@ int hearth_fill(hearth_model *m, const char *text, size_t n_bytes, int32_t top, 
     if (!status) status = model_tokenizer(m, &f.t, err);
     if (!status) status = texts_open(&t, m, &one, 1, STR(""), session_hard_limit(m->m), err);
     if (!status && t.cut[0])
-        status = fail(err, HEARTH_E_CONTEXT, "the text has %zu tokens more than the %d that the model has positions for", t.cut[0], session_hard_limit(m->m));
+        status = fail(err, HEARTH_E_CONTEXT, "the text has %zu tokens more than the %d that the model has positions for",
+                      t.cut[0], session_hard_limit(m->m));
     if (!status) {
         bool any = false;
         for (size_t i = 0; i < t.ids[0].n; i++) any |= t.ids[0].id[i] == f.mask;

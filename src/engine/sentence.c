@@ -12,7 +12,7 @@
 /* Words of 1_Pooling/config.json: the newer name, and the older key that is true. In the order in which the older ones join. */
 static const struct {
     enum hearth_pooling kind;
-    const char         *name, *older;
+    const char *name, *older;
 } pooling_names[SENTENCE_POOLINGS] = {
     { HEARTH_POOLING_CLS, "cls", "pooling_mode_cls_token" },
     { HEARTH_POOLING_MAX, "max", "pooling_mode_max_tokens" },
@@ -55,13 +55,14 @@ static int read_pooling(struct sentence *s, struct str src, struct hearth_error 
 
 /* ---- dense layers */
 
-static int copy_weights(const struct container *c, const char *name, int64_t rows, int64_t columns, float **out, struct hearth_error *err)
+static int copy_weights(const struct container *c, const char *name, int64_t rows, int64_t columns, float **out,
+                        struct hearth_error *err)
 {
     const struct file_tensor *f = container_tensor(c, name);
     const int rank = columns ? 2 : 1;
     const int64_t n = rows * (columns ? columns : 1);
-    if (!f || f->rank != rank || f->dim[0] != (uint64_t)rows || (columns && f->dim[1] != (uint64_t)columns) || type_of(f->type)->block != 1 ||
-        !type_of(f->type)->unpack)
+    if (!f || f->rank != rank || f->dim[0] != (uint64_t)rows || (columns && f->dim[1] != (uint64_t)columns) ||
+        type_of(f->type)->block != 1 || !type_of(f->type)->unpack)
         return fail(err, HEARTH_E_FORMAT, "%s has no usable tensor %s", c->path, name);
     *out = mem_array((uint64_t)n, sizeof **out);
     if (!*out) return fail_memory(err, (uint64_t)n * sizeof **out, "a dense layer");
@@ -72,9 +73,12 @@ static int copy_weights(const struct container *c, const char *name, int64_t row
 /* "torch.nn.modules.activation.Tanh" */
 static int read_activation(struct dense *d, struct str src, struct hearth_error *err)
 {
-    static const struct { const char *name; enum activation act; bool linear; } known[] = {
-        { "Tanh", ACT_TANH, false }, { "Identity", ACT_TANH, true }, { "ReLU", ACT_RELU, false }, { "GELU", ACT_GELU, false },
-        { "Sigmoid", ACT_SIGMOID, false }, { "SiLU", ACT_SILU, false } };
+    static const struct {
+        const char *name;
+        enum activation act;
+        bool linear;
+    } known[] = { { "Tanh", ACT_TANH, false }, { "Identity", ACT_TANH, true },    { "ReLU", ACT_RELU, false },
+                  { "GELU", ACT_GELU, false }, { "Sigmoid", ACT_SIGMOID, false }, { "SiLU", ACT_SILU, false } };
     struct buf name;
     buf_init(&name, 1 << 16);
     int status = 0;
@@ -106,7 +110,8 @@ static int read_dense(struct sentence *s, const char *folder, const char *module
     json_member_number(src, "out_features", &out);
     json_member_bool(src, "bias", &bias);
     json_member_bool(src, "use_residual", &residual);
-    if (!(in >= 1 && in <= 1 << 20 && out >= 1 && out <= 1 << 20)) return fail(err, HEARTH_E_FORMAT, "a dense layer from %g to %g values makes no sense", in, out);
+    if (!(in >= 1 && in <= 1 << 20 && out >= 1 && out <= 1 << 20))
+        return fail(err, HEARTH_E_FORMAT, "a dense layer from %g to %g values makes no sense", in, out);
     if (residual) return fail(err, HEARTH_E_UNSUPPORTED, "a dense layer with use_residual is not supported yet");
     d->in = (int32_t)in;
     d->out = (int32_t)out;
@@ -132,7 +137,10 @@ struct module {
     struct buf path, type;
 };
 
-static bool path_is_safe(struct str p) { return !memmem(p.p, p.n, "..", 2) && !(p.n && p.p[0] == '/') && !memchr(p.p, 0, p.n); }
+static bool path_is_safe(struct str p)
+{
+    return !memmem(p.p, p.n, "..", 2) && !(p.n && p.p[0] == '/') && !memchr(p.p, 0, p.n);
+}
 
 static int read_module(struct sentence *s, const char *folder, const struct module *m, struct hearth_error *err)
 {
@@ -148,9 +156,11 @@ static int read_module(struct sentence *s, const char *folder, const struct modu
         return 0;
     }
     const bool pooling = str_is(last, "Pooling");
-    if (!pooling && !str_is(last, "Dense")) return fail(err, HEARTH_E_UNSUPPORTED, "modules.json asks for a module %.*s, which is not supported", STR_ARG(last));
+    if (!pooling && !str_is(last, "Dense"))
+        return fail(err, HEARTH_E_UNSUPPORTED, "modules.json asks for a module %.*s, which is not supported", STR_ARG(last));
     if (s->normalize) return fail(err, HEARTH_E_UNSUPPORTED, "modules.json has a module after Normalize, which is not supported");
-    if (!path_is_safe(str_from(path))) return fail(err, HEARTH_E_FORMAT, "modules.json names the path %s, which leaves the folder", path);
+    if (!path_is_safe(str_from(path)))
+        return fail(err, HEARTH_E_FORMAT, "modules.json names the path %s, which leaves the folder", path);
     buf_init(&name, 1 << 16);
     buf_printf(&name, "%s/config.json", path);
     int status = name.failed ? fail_memory(err, 1 << 16, "a path") : folder_file(&file, folder, name.p, err);
@@ -203,7 +213,8 @@ static int read_modules(struct sentence *s, const char *folder, struct str src, 
         buf_clear(&m.path);
         buf_clear(&m.type);
         status = read_entry(&j, &m);
-        if (!status && (m.path.failed || m.type.failed)) status = fail(err, HEARTH_E_FORMAT, "modules.json names something longer than 4096 bytes");
+        if (!status && (m.path.failed || m.type.failed))
+            status = fail(err, HEARTH_E_FORMAT, "modules.json names something longer than 4096 bytes");
         if (!status) status = read_module(s, folder, &m, err);
     }
     buf_free(&m.path);
@@ -214,7 +225,8 @@ static int read_modules(struct sentence *s, const char *folder, struct str src, 
 /* GGUF: 1 mean, 2 first, 3 last; its readers normalise. */
 static void read_gguf(struct sentence *s, const struct model *m)
 {
-    static const enum hearth_pooling kinds[] = { HEARTH_POOLING_AUTO, HEARTH_POOLING_MEAN, HEARTH_POOLING_CLS, HEARTH_POOLING_LAST };
+    static const enum hearth_pooling kinds[] = { HEARTH_POOLING_AUTO, HEARTH_POOLING_MEAN, HEARTH_POOLING_CLS,
+                                                 HEARTH_POOLING_LAST };
     char key[128];
     const struct kv *name = container_kv(m->file, "general.architecture");
     if (!name || name->type != KV_STRING) return;
@@ -224,7 +236,10 @@ static void read_gguf(struct sentence *s, const struct model *m)
     if (kv && kv->type == KV_INT && kv->i >= 1 && kv->i <= 3) s->pooling[s->n_pooling++] = kinds[kv->i];
 }
 
-static int32_t whole(double x) { return x >= 1 && x <= 1 << 26 ? (int32_t)x : 0; }
+static int32_t whole(double x)
+{
+    return x >= 1 && x <= 1 << 26 ? (int32_t)x : 0;
+}
 
 int32_t model_max_tokens(const struct model *m)
 {
@@ -246,7 +261,8 @@ int sentence_open(struct sentence *s, const struct model *m, struct hearth_error
     const struct kv *lower = container_kv(m->file, "sentence.do_lower_case");
     struct file_map file;
     *s = (struct sentence){ .max_tokens = model_max_tokens(m) };
-    if (lower && lower->type == KV_BOOL && lower->b) return fail(err, HEARTH_E_UNSUPPORTED, "sentence_bert_config.json sets do_lower_case, which is not supported");
+    if (lower && lower->type == KV_BOOL && lower->b)
+        return fail(err, HEARTH_E_UNSUPPORTED, "sentence_bert_config.json sets do_lower_case, which is not supported");
     if (container_kv(m->file, "general.architecture")) {
         read_gguf(s, m);
         return 0;
@@ -274,7 +290,8 @@ int sentence_width(const struct sentence *s, int32_t width, int32_t *out, struct
 {
     int32_t n = width * s->n_pooling;
     for (int i = 0; i < s->n_dense; i++) {
-        if (s->dense[i].in != n) return fail(err, HEARTH_E_FORMAT, "a dense layer wants %d values, but gets %d", s->dense[i].in, n);
+        if (s->dense[i].in != n)
+            return fail(err, HEARTH_E_FORMAT, "a dense layer wants %d values, but gets %d", s->dense[i].in, n);
         n = s->dense[i].out;
     }
     *out = n;
@@ -288,7 +305,8 @@ static void pool_weighted(const float *states, int32_t n, int32_t width, int32_t
     if (kind == HEARTH_POOLING_MEAN_SQRT) total = sqrt(total);
     for (int32_t c = 0; c < width; c++) {
         double sum = 0.0;
-        for (int32_t r = skip; r < n; r++) sum += (kind == HEARTH_POOLING_WEIGHTED ? r + 1.0 : 1.0) * (double)states[(int64_t)r * width + c];
+        for (int32_t r = skip; r < n; r++)
+            sum += (kind == HEARTH_POOLING_WEIGHTED ? r + 1.0 : 1.0) * (double)states[(int64_t)r * width + c];
         y[c] = (float)(sum / total);
     }
 }

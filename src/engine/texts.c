@@ -13,15 +13,18 @@ static int join(struct buf *out, struct str prefix, const char *text, size_t n, 
     return out->failed ? fail_memory(err, prefix.n + n, "a text") : 0;
 }
 
-static int read_text(struct texts *t, const struct tokenizer *tokenizer, const hearth_text *text, struct str prefix, size_t i, struct buf *joined,
-                     struct hearth_error *err)
+static int read_text(struct texts *t, const struct tokenizer *tokenizer, const hearth_text *text, struct str prefix, size_t i,
+                     struct buf *joined, struct hearth_error *err)
 {
     const struct str second = { text->second, text->n_second };
     int status = join(joined, prefix, text->text, text->n, err);
     const struct str first = joined->p ? buf_str(joined) : STR("");
     const size_t most = t->most ? (size_t)t->most : SIZE_MAX / 4;
-    if (!status) status = tokenizer_encode_most(tokenizer, first, text->second ? &second : NULL, most, &t->ids[i], &t->types[i], &t->cut[i], err);
-    if (!status && !t->ids[i].n) status = fail(err, HEARTH_E_ARG, "text %zu is empty, and the tokenizer puts nothing around it", i + 1);
+    if (!status)
+        status = tokenizer_encode_most(tokenizer, first, text->second ? &second : NULL, most, &t->ids[i], &t->types[i],
+                                       &t->cut[i], err);
+    if (!status && !t->ids[i].n)
+        status = fail(err, HEARTH_E_ARG, "text %zu is empty, and the tokenizer puts nothing around it", i + 1);
     return status;
 }
 
@@ -32,7 +35,8 @@ static int check_types(const struct model *m, struct ids *types)
     return 0;
 }
 
-static int read_texts(struct texts *t, hearth_model *m, const hearth_text *texts, struct str prefix, int32_t *longest, int64_t *all, struct hearth_error *err)
+static int read_texts(struct texts *t, hearth_model *m, const hearth_text *texts, struct str prefix, int32_t *longest,
+                      int64_t *all, struct hearth_error *err)
 {
     const struct tokenizer *tokenizer;
     struct buf joined;
@@ -51,7 +55,8 @@ static int read_texts(struct texts *t, hearth_model *m, const hearth_text *texts
     return status;
 }
 
-int texts_open(struct texts *t, hearth_model *m, const hearth_text *texts, size_t n, struct str prefix, int32_t most, struct hearth_error *err)
+int texts_open(struct texts *t, hearth_model *m, const hearth_text *texts, size_t n, struct str prefix, int32_t most,
+               struct hearth_error *err)
 {
     const int32_t limit = session_hard_limit(m->m), said = model_max_tokens(m->m);
     int32_t longest = 1;
@@ -60,14 +65,17 @@ int texts_open(struct texts *t, hearth_model *m, const hearth_text *texts, size_
     if (m->m->arch.task == HEARTH_TASK_ENCODER_DECODER)
         return fail(err, HEARTH_E_UNSUPPORTED, "a %s model turns texts into texts: use `run` for it", m->m->family->name);
     if (!n || n > 1 << 24) return fail(err, HEARTH_E_ARG, "%zu texts were given; from 1 to %d are possible", n, 1 << 24);
-    if (most < 0 || (limit && most > limit)) return fail(err, HEARTH_E_ARG, "texts of %d tokens were asked for, but the model has positions for %d", most, limit);
+    if (most < 0 || (limit && most > limit))
+        return fail(err, HEARTH_E_ARG, "texts of %d tokens were asked for, but the model has positions for %d", most, limit);
     t->ids = mem_array(n, sizeof *t->ids);
     t->types = mem_array(n, sizeof *t->types);
     t->cut = mem_array(n, sizeof *t->cut);
     int status = t->ids && t->types && t->cut ? 0 : fail_memory(err, n * sizeof *t->ids, "texts");
     if (!status) status = read_texts(t, m, texts, prefix, &longest, &all, err);
     const int64_t rows = all < STEP_ROWS ? all : longest > STEP_ROWS ? longest : STEP_ROWS;
-    const hearth_session_options o = { .size = sizeof o, .sequences = n < STEP_TEXTS ? (int32_t)n : STEP_TEXTS, .context = longest, .chunk = (int32_t)rows };
+    const hearth_session_options o = {
+        .size = sizeof o, .sequences = n < STEP_TEXTS ? (int32_t)n : STEP_TEXTS, .context = longest, .chunk = (int32_t)rows
+    };
     if (!status) status = session_new(&t->session, m, &o, false, err);
     if (status) texts_free(t);
     return status;
@@ -89,13 +97,13 @@ void texts_free(struct texts *t)
 /* ---- steps */
 
 struct run {
-    struct texts   *t;
-    texts_pick     *pick;
-    void           *user;
-    struct part     part[STEP_TEXTS];
-    int32_t        *rows; /* of the step's texts, one after another */
-    int32_t         n_rows;
-    struct encoded  out;
+    struct texts *t;
+    texts_pick *pick;
+    void *user;
+    struct part part[STEP_TEXTS];
+    int32_t *rows; /* of the step's texts, one after another */
+    int32_t n_rows;
+    struct encoded out;
 };
 
 /* Texts from `from` on that fit one step; returns how many. */
@@ -108,7 +116,12 @@ static int gather_texts(struct run *r, size_t from)
         const struct ids *ids = &t->ids[from + (size_t)n];
         if (n && total + (int32_t)ids->n > t->session->chunk) break;
         struct part *p = &r->part[n];
-        *p = (struct part){ .seq = n, .ids = ids->id, .n = (int32_t)ids->n, .types = t->types[from + (size_t)n].id, .rope_length = (int32_t)ids->n, .want = (int32_t)ids->n };
+        *p = (struct part){ .seq = n,
+                            .ids = ids->id,
+                            .n = (int32_t)ids->n,
+                            .types = t->types[from + (size_t)n].id,
+                            .rope_length = (int32_t)ids->n,
+                            .want = (int32_t)ids->n };
         if (r->pick) {
             p->rows = r->rows + at;
             p->n_rows = r->pick(r->user, ids, r->rows + at);
@@ -120,7 +133,8 @@ static int gather_texts(struct run *r, size_t from)
     return n;
 }
 
-int texts_run(struct texts *t, bool states, texts_pick *pick, texts_take *take, void *user, const volatile int *cancel, struct hearth_error *err)
+int texts_run(struct texts *t, bool states, texts_pick *pick, texts_take *take, void *user, const volatile int *cancel,
+              struct hearth_error *err)
 {
     struct run r = { .t = t, .pick = pick, .user = user };
     const bool whole = !states && head_is_whole(t->session->model->m->arch.head);
