@@ -49,6 +49,7 @@ int64_t  mamba_state_width(const struct arch *a), mamba2_state_width(const struc
 
 /* ffn_block.c */
 ffn_fn ffn_dense, ffn_gated, ffn_experts;
+ffn_fn ffn_extra; /* what a layer with experts may have behind them, with a norm of its own */
 
 /* rwkv_block.c */
 mixer_fn rwkv4_mixer;

@@ -14,10 +14,24 @@ static struct tensor *gated(struct tape *t, const struct arch *a, struct tensor 
     return op_activate(t, a->act, op_linear(t, gate, x, gate_bias), op_linear(t, up, x, up_bias));
 }
 
+/* A gate of two parts, of which one has no activation: act(gate) * up * linear; linear NULL: it has one part. */
+static struct tensor *gated_twice(struct tape *t, struct tensor *h, struct tensor *linear, struct tensor *x)
+{
+    return linear ? op_mul(t, h, op_linear(t, linear, x, NULL)) : h;
+}
+
 struct tensor *ffn_gated(struct tape *t, const struct model *m, const struct layer *l, struct tensor *x)
 {
     const struct layer_weights *w = &l->w;
-    return op_linear(t, w->ffn_down, gated(t, &m->arch, x, w->ffn_gate, w->ffn_gate_bias, w->ffn_up, w->ffn_up_bias), w->ffn_down_bias);
+    struct tensor *h = gated(t, &m->arch, x, w->ffn_gate, w->ffn_gate_bias, w->ffn_up, w->ffn_up_bias);
+    return op_linear(t, w->ffn_down, gated_twice(t, h, w->ffn_gate_linear, x), w->ffn_down_bias);
+}
+
+struct tensor *ffn_extra(struct tape *t, const struct model *m, const struct layer *l, struct tensor *x)
+{
+    const struct layer_weights *w = &l->w;
+    struct tensor *h = gated(t, &m->arch, x, w->extra_gate, NULL, w->extra_up, NULL);
+    return op_linear(t, w->extra_down, gated_twice(t, h, w->extra_gate_linear, x), NULL);
 }
 
 /* Every second value of the last dim, from the first or the second on: a view. */
@@ -40,7 +54,9 @@ static struct tensor *gated_experts(struct tape *t, const struct arch *a, const 
         gate = op_experts(t, w->expert_gate, x, ids, w->expert_gate_bias);
         up = op_experts(t, w->expert_up, x, ids, w->expert_up_bias);
     }
-    return a->glu_limit != 0.0f ? op_clamped_glu(t, gate, up, a->glu_limit, a->glu_alpha) : op_activate(t, a->act, gate, up);
+    if (a->glu_limit != 0.0f) return op_clamped_glu(t, gate, up, a->glu_limit, a->glu_alpha);
+    struct tensor *h = op_activate(t, a->act, gate, up);
+    return w->expert_gate_linear ? op_mul(t, h, op_experts(t, w->expert_gate_linear, x, ids, NULL)) : h;
 }
 
 /* What every token passes; some weigh it by a sigmoid of the state. */

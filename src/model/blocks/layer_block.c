@@ -65,5 +65,6 @@ struct tensor *block_layer(struct tape *t, const struct model *m, const struct l
         if (a->residual == RESIDUAL_NORMED) x = h;
         x = add_branch(t, l, x, y, w->ffn_post_norm, w->ffn_norm, w->ffn_norm_bias);
     }
+    if (w->extra_up) x = add_branch(t, l, x, ffn_extra(t, m, l, norm_before(t, a, x, w->extra_norm, NULL)), NULL, NULL, NULL);
     return l->halve ? op_scale(t, x, 0.5f) : x;
 }
