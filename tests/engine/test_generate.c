@@ -76,6 +76,7 @@ static const char *const families[] = {
     "text/nemotron",
     "text/olmo",
     "text/olmo2",
+    "text/openmoe",
     "text/opt",
     "text/opt-350m",
     "text/opt-galactica",
