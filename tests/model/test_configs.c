@@ -90,6 +90,7 @@ static const struct refusal {
     { "llama", "\"mlp_bias\": false", "\"mlp_bias\": true", HEARTH_E_FORMAT, { "gate_proj.bias" } },
     { "llama", "\"mlp_bias\": false", "\"mlp_bias\": 3", HEARTH_E_FORMAT, { "mlp_bias" } },
     { "llama", "\"model_type\": \"llama\"", "\"model_type\": \"zebra\"", HEARTH_E_UNSUPPORTED, { "zebra", "mixtral" } },
+    { "llama", "\"model_type\": \"llama\"", "\"model_type\": \"codet5p\"", HEARTH_E_UNSUPPORTED, { "CodeT5+ 2B", "encoder", "770M" } },
     { "llama", "\"model_type\": \"llama\",", "", HEARTH_E_FORMAT, { "model_type" } },
     { "llama", "LlamaForCausalLM", "LlamaForSequenceClassification", HEARTH_E_UNSUPPORTED, { "LlamaForSequenceClassification" } },
     { "llama", "\"use_cache\": true", "\"quantization_config\": {\"quant_method\": \"gptq\", \"bits\": 4}", HEARTH_E_UNSUPPORTED, { "quantization_config" } },
