@@ -87,8 +87,9 @@ static int finish_shape(struct arch *a, const struct config *c, struct hearth_er
 static int finish_gemma(struct arch *a, const struct config *c, struct hearth_error *err)
 {
     static const struct config_key act[] = { ACT_KEYS, END_KEYS };
+    const struct kv *name = config_find(c, "hidden_act", NULL);
     int status = config_read(c, act, a, err);
-    if (a->act == ACT_GELU) a->act = ACT_GELU_TANH;
+    if (name && name->type == KV_STRING && str_is(name->s, "gelu")) a->act = ACT_GELU_TANH; /* "gelu_python" means itself */
     if (!a->n_kv && !c->gguf) a->n_kv = 16;
     return status ? status : finish_shape(a, c, err);
 }
