@@ -51,11 +51,20 @@ static const struct weight_name layer_weights[] = {
 };
 #undef L
 
+/* With it the class adds up slices of two products, and forgets their biases. */
+static const struct config_guard sliced[] = {
+    { "slow_but_exact", NULL, "false" },
+    { NULL, NULL, NULL },
+};
+
 /* GGUF files keep queries, keys and values apart. */
 static int finish(struct arch *a, const struct config *c, struct hearth_error *err)
 {
     bool normed;
+    double slices;
     int status = config_bool(c, "apply_residual_connection_post_layernorm", NULL, false, &normed, err);
+    if (!status) status = config_number(c, "pretraining_tp", NULL, 1, &slices, err);
+    if (!status && slices > 1) status = config_guards(c, sliced, err);
     if (status) return status;
     if (a->width % a->n_head) return fail(err, HEARTH_E_FORMAT, "width %d is not a multiple of %d heads", a->width, a->n_head);
     if (normed) a->residual = RESIDUAL_NORMED;
