@@ -56,6 +56,7 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
     int status = config_bool(c, "scale_attn_weights", NULL, true, &scaled, err);
     if (status) return status;
     if (a->width % a->n_head) return fail(err, HEARTH_E_FORMAT, "width %d is not a multiple of %d heads", a->width, a->n_head);
+    if (c->gguf) a->ff_width = (int32_t)config_rows(c, NULL, "blk.0.ffn_up.weight"); /* its key says four times the width, always */
     if (!a->ff_width) a->ff_width = 4 * a->width;
     if (!scaled) a->attn_scale = 1.0f;
     a->n_kv = a->n_head;
