@@ -157,7 +157,7 @@ static const struct rope_key rope_keys[] = {
     { "rope_parameters.factor|rope_scaling.factor", "rope.scaling.factor", offsetof(struct rope, factor), 0 },
     { "original_max_position_embeddings|rope_parameters.original_max_position_embeddings|rope_scaling.original_max_position_embeddings",
       "rope.scaling.original_context_length", offsetof(struct rope, original_context), 0 },
-    { "rope_parameters.attention_factor|rope_scaling.attention_factor", NULL, offsetof(struct rope, attention_factor), 0 },
+    { "rope_parameters.attention_factor|rope_scaling.attention_factor", "rope.scaling.yarn_attn_factor", offsetof(struct rope, attention_factor), 0 },
     { "rope_parameters.beta_fast|rope_scaling.beta_fast", "rope.scaling.yarn_beta_fast", offsetof(struct rope, beta_fast), 32 },
     { "rope_parameters.beta_slow|rope_scaling.beta_slow", "rope.scaling.yarn_beta_slow", offsetof(struct rope, beta_slow), 1 },
     { "rope_parameters.mscale|rope_scaling.mscale", NULL, offsetof(struct rope, mscale), 0 },
