@@ -126,6 +126,8 @@ static const struct refusal {
     { "openmoe", "\"moe_layer_interval\": 2", "\"moe_layer_interval\": 0", HEARTH_E_FORMAT, { "moe_layer_interval" } },
     { "openmoe", "\"moe_layer_interval\": 2", "\"moe_layer_interval\": 3", HEARTH_E_FORMAT, { "mlp." } },
     { "openmoe", "\"head_dim\": 8,", "", HEARTH_E_FORMAT, { "head_dim" } },
+    { "bloom", "\"slow_but_exact\": false", "\"slow_but_exact\": true, \"pretraining_tp\": 4", HEARTH_E_UNSUPPORTED, { "slow_but_exact" } },
+    { "deepseek_v2", "\"norm_topk_prob\": false", "\"norm_topk_prob\": true, \"auto_map\": {\"AutoConfig\": \"c.D\"}", HEARTH_E_UNSUPPORTED, { "norm_topk_prob" } },
     { "llama", NULL, "[1, 2]", HEARTH_E_FORMAT, { NULL } },
     { "llama", NULL, "{\"model_type\": \"llama\"", HEARTH_E_FORMAT, { NULL } },
     { "llama", NULL, "", HEARTH_E_FORMAT, { NULL } },
@@ -173,6 +175,9 @@ static const struct { const char *name, *from, *to; } same[] = {
     { "mamba2", "\"chunk_size\": 16", "\"norm_before_gate\": true" }, /* read by no reference */
     { "mamba2-tied", "\"use_conv_bias\": true,", "" },
     { "t5", "\"scale_decoder_outputs\": true,", "" },
+    { "gemma", "\"hidden_act\": \"gelu_pytorch_tanh\"", "\"hidden_act\": \"gelu\"" },
+    { "bloom", "\"slow_but_exact\": false", "\"slow_but_exact\": true" }, /* with one slice the product is whole */
+    { "deepseek_v2", "\"norm_topk_prob\": false", "\"norm_topk_prob\": true" },
 };
 
 static int differs(const char *path)
@@ -219,6 +224,7 @@ static const struct { const char *name, *from, *to; } other[] = {
     { "mamba2", "0.01,\n    0.9", "0.2,\n    0.9" },
     { "mamba2", "\"layer_norm_epsilon\": 1e-05", "\"layer_norm_epsilon\": 1e-01" },
     { "mamba2", "\"hidden_act\": \"silu\"", "\"hidden_act\": \"gelu\"" },
+    { "gemma", "\"hidden_act\": \"gelu_pytorch_tanh\"", "\"hidden_act\": \"gelu_python\"" }, /* only "gelu" is a slip of the first files */
 };
 
 static void settings_are_used(void **state)
