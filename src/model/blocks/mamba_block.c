@@ -18,7 +18,7 @@ struct tensor *mamba_mixer(struct tape *t, const struct model *m, const struct l
     struct tensor *y = op_ssm_scan(t, &(struct scan){
         .x = h, .dt = dt, .b = tape_columns(t, p, rank, n_state), .c = tape_columns(t, p, rank + n_state, n_state), .a_log = w->mamba_a_log,
         .d = w->mamba_d, .form = a->decay, .group = l->group, .group_layer = l->group_layer, .at = (int)(inner * (a->conv_kernel - 1)) });
-    return op_linear(t, w->mamba_out, op_activate(t, a->act, tape_columns(t, xz, inner, inner), y), w->mamba_out_bias);
+    return op_linear(t, w->mamba_out, op_activate(t, ACT_SILU, tape_columns(t, xz, inner, inner), y), w->mamba_out_bias);
 }
 
 /* What goes through the convolution: x [inner], then b and c, each [groups, n_state]. */
