@@ -134,16 +134,18 @@ static int finish_gemma2(struct arch *a, const struct config *c, struct hearth_e
     return status ? status : config_layer_types(c, a, 2, 1, err);
 }
 
-/* Of a model of pictures and text the whole says whether the head is the embeddings, not its text part. */
-static void read_tie(struct arch *a, const struct config *c)
+/* Of a model of pictures and text the whole says whether the head is the embeddings, not its text part, and never caps logits. */
+static void read_head(struct arch *a, const struct config *c)
 {
     const struct kv *type = container_kv(c->c, "model_type"), *tie = container_kv(c->c, "tie_word_embeddings");
-    if (type && type->type == KV_STRING && str_is(type->s, "gemma3")) a->tied = !tie || tie->type != KV_BOOL || tie->b;
+    if (!type || type->type != KV_STRING || !str_is(type->s, "gemma3")) return;
+    a->tied = !tie || tie->type != KV_BOOL || tie->b;
+    a->head_softcap = 0;
 }
 
 static int finish_gemma3(struct arch *a, const struct config *c, struct hearth_error *err)
 {
-    read_tie(a, c);
+    read_head(a, c);
     if (c->gguf && !config_find(c, NULL, "attention.sliding_window")) a->window = 0;
     int status = finish_shape(a, c, err);
     if (!status) status = finish_scale(a, c, err);
