@@ -102,27 +102,16 @@ int hearth_encode_infill(const hearth_tokenizer *t, const char *prefix, size_t n
 
 int hearth_decode(const hearth_tokenizer *t, const int32_t *ids, size_t n, char **text, size_t *n_bytes, hearth_error *err)
 {
-    struct buf raw, b;
+    struct buf b;
     struct tokenizer_info info;
     tokenizer_info(tokenizer_of(t), &info);
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || ids[i] >= info.n_vocab)
             return fail(err, HEARTH_E_ARG, "token id %d (number %zu) is outside the tokenizer's vocabulary of %d", ids[i], i, info.n_vocab);
-    buf_init(&raw, (size_t)1 << 31);
     buf_init(&b, (size_t)1 << 31);
-    int status = tokenizer_decode(tokenizer_of(t), ids, n, true, &raw, err);
-    const struct str s = buf_str(&raw);
-    for (size_t at = 0; !status && at < s.n;) { /* malformed bytes become U+FFFD */
-        const size_t from = at;
-        const int32_t code = utf8_next(s, &at);
-        if (code < 0)
-            buf_puts(&b, "\xEF\xBF\xBD");
-        else
-            buf_put(&b, s.p + from, at - from);
-    }
-    buf_puts(&b, "");
-    if (!status && (raw.failed || b.failed || !b.p)) status = fail_memory(err, s.n, "the text");
-    buf_free(&raw);
+    int status = tokenizer_decode_text(tokenizer_of(t), ids, n, true, &b, err);
+    buf_puts(&b, ""); /* ends in 0, also when there is no text */
+    if (!status && (b.failed || !b.p)) status = fail_memory(err, b.n, "the text");
     if (status) {
         buf_free(&b);
         return status;

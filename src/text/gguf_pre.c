@@ -75,6 +75,8 @@ static const struct part parts_chameleon[PARTS_MAX] = {
     SPLIT("<sentinel:[0-9]+>"), SPLIT("(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z"), SPLIT("([\\t\\n]|    |  )"),
     { .type = "Digits", .individual = true }, SPLIT("[\\p{P}!-/:-@\\[-`{-~]"), BYTE_WORDS,
 };
+/* The authors cut numbers into digits (DeepSeek LLM, arXiv 2401.02954, 2.1); llama.cpp keeps them whole, which comes to the same
+ * with their merges. */
 static const struct part parts_deepseek_llm[PARTS_MAX] = {
     SPLIT("[\\r\\n]"),
     SPLIT("\\s?[A-Za-z\\x{b5}\\x{c0}-\\x{d6}\\x{d8}-\\x{f6}\\x{f8}-\\x{1ba}\\x{1bc}-\\x{1bf}\\x{1c4}-\\x{293}"
@@ -151,6 +153,7 @@ static const struct part parts_kimi[PARTS_MAX] = {
 /* No byte alphabet: a space is written as U+2581, and bytes have tokens of their own, as in SentencePiece. */
 static const struct part parts_spm[PARTS_MAX] = { { 0 } };
 
+/* nfc: the tokenizer.json of the model normalises so, which llama.cpp leaves out. Where that is not known, no. */
 static const struct pre_row {
     const char        *name;
     const struct part *parts;
@@ -207,7 +210,7 @@ static const struct pre_row {
     { "minicpm5", parts_minicpm5, 0, 0, 1, 0 },
     { "qwen2", parts_qwen2, 1, 0, 0, 0 },
     { "deepseek-r1-qwen", parts_qwen2, 1, 0, 0, 0 },
-    { "megrez", parts_qwen2, 1, 0, 0, 0 },
+    { "megrez", parts_qwen2, 0, 0, 0, 0 },
     { "f2llmv2", parts_qwen2, 1, 0, 0, 0 },
     { "stablelm2", parts_qwen2, 0, 0, 0, 0 },
     { "kormo", parts_qwen2, 0, 0, 0, 0 },

@@ -53,6 +53,10 @@ int tokenizer_encode_most(const struct tokenizer *t, struct str first, const str
 int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special, struct buf *out,
                      struct hearth_error *err);
 
+/* The same as valid UTF-8: what is malformed becomes U+FFFD, as struct detok writes it. */
+int tokenizer_decode_text(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special, struct buf *out,
+                          struct hearth_error *err);
+
 /* The token with exactly this content ("<|endoftext|>"), or -1. */
 int32_t tokenizer_find(const struct tokenizer *t, struct str content);
 /* The raw content of a token as its file has it (for people and for inspect); empty when id is out of range. */

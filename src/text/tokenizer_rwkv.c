@@ -111,7 +111,7 @@ int greedy_setup(struct tokenizer *t, struct hearth_error *err)
     return status ? status : matcher_build(&t->pieces, &t->vocab, filter_all, err);
 }
 
-/* Id 0 stands for the end of a text and has no line. */
+/* Id 0 stands for the end of a text and has no line; its name is no text that makes it. */
 int tokenizer_rwkv_read(struct tokenizer *t, const char *path, struct hearth_error *err)
 {
     struct buf bytes;
@@ -132,7 +132,7 @@ int tokenizer_rwkv_read(struct tokenizer *t, const char *path, struct hearth_err
     file_unmap(&t->map);
     if (!status && t->vocab.n == 0) status = fail(err, HEARTH_E_FORMAT, "this is no vocabulary of RWKV");
     if (!status && t->vocab.offset[0] == NO_ID)
-        status = tokenizer_add_token(t, &(struct added){ .content = STR("<|endoftext|>"), .id = 0, .special = true }, err);
+        status = vocab_add(&t->vocab, &(struct token){ .text = STR("<|endoftext|>"), .type = TOKEN_CONTROL, .copy = true }, err);
     t->eos = 0;
     return status ? status : greedy_setup(t, err);
 }

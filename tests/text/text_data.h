@@ -27,6 +27,19 @@ static inline struct ids text_encode(const struct tokenizer *t, struct str text,
     return v;
 }
 
+/* The whole text at once is what the stream made. */
+static inline void text_assert_whole(const struct tokenizer *t, const struct ids *v, bool keep_special, const struct buf *stream)
+{
+    struct buf          whole;
+    struct hearth_error err = { 0 };
+    buf_init(&whole, 1 << 28);
+    const int status = tokenizer_decode_text(t, v->id, v->n, !keep_special, &whole, &err);
+    assert_ok(status, &err);
+    if (!str_eq(buf_str(&whole), buf_str(stream)))
+        fail_msg("a stream decodes to \"%.*s\", at once it is \"%.*s\"", STR_ARG(buf_str(stream)), STR_ARG(buf_str(&whole)));
+    buf_free(&whole);
+}
+
 /* Through the streaming detokenizer; free out with buf_free. */
 static inline void text_decode_as(const struct tokenizer *t, const struct ids *v, bool keep_special, struct buf *out)
 {
@@ -46,6 +59,7 @@ static inline void text_decode_as(const struct tokenizer *t, const struct ids *v
     }
     assert_int_equal(mem_count() - allocations, ours); /* pushing allocates nothing */
     detok_free(&d);
+    text_assert_whole(t, v, keep_special, out);
 }
 
 static inline void text_decode(const struct tokenizer *t, const struct ids *v, struct buf *out)
