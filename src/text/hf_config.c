@@ -106,6 +106,9 @@ static const struct config_entry {
     { "strip_accents", true, offsetof(struct hf_config, strip_accents) },
     { "tokenize_chinese_chars", true, offsetof(struct hf_config, chinese_chars) },
     { "add_prefix_space", true, offsetof(struct hf_config, prefix_space) },
+    { "keep_accents", true, offsetof(struct hf_config, keep_accents) },
+    { "separate_vocabs", true, offsetof(struct hf_config, separate_vocabs) },
+    { "predict_timestamps", true, offsetof(struct hf_config, timestamps) },
     { "bos_token", false, offsetof(struct hf_config, bos) },
     { "eos_token", false, offsetof(struct hf_config, eos) },
     { "unk_token", false, offsetof(struct hf_config, unk) },
@@ -137,6 +140,7 @@ static int config_read(struct tokenizer *t, struct json *j, struct hf_config *h)
         char *const to = e ? (char *)h + e->offset : NULL;
         if (e) status = e->flag ? flag_read(j, (int *)(void *)to) : content_read(t, j, (struct str *)(void *)to);
         else if (json_is(j, "extra_ids")) status = count_read(j, &h->extra_ids);
+        else if (json_is(j, "offset")) status = count_read(j, &h->offset);
         else if (json_is(j, "tokenizer_class")) status = kind_read(t, j, h);
         else if (json_is(j, "additional_special_tokens")) status = special_read(t, j, h);
         else if (json_is(j, "extra_special_tokens")) status = special_read(t, j, h);
@@ -207,7 +211,8 @@ int hf_config_read(struct tokenizer *t, const char *folder, struct hf_config *h,
     buf_init(&path, PATH_BYTES_MAX);
     h->add_bos = h->add_eos = h->legacy = h->legacy_behaviour = -1;
     h->lower_case = h->strip_accents = h->chinese_chars = h->prefix_space = -1;
-    h->extra_ids = -1;
+    h->keep_accents = h->separate_vocabs = h->timestamps = -1;
+    h->extra_ids = h->offset = -1;
     for (size_t i = 0; i < sizeof config_files / sizeof *config_files && !status; i++) {
         file_join(&path, folder, config_files[i].name);
         if (path.failed) status = fail_memory(err, PATH_BYTES_MAX, "a path");

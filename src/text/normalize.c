@@ -336,14 +336,14 @@ static int run_sentencepiece(const struct step *s, struct encode *e, struct str 
     const struct tokenizer *t = e->t;
     struct str to;
     size_t at = 0, n;
-    for (; s->left && at < in.n; at += n) {
+    for (; s->left && !t->prefix_once && at < in.n; at += n) {
         n = spm_prefix(s, t, str_sub(in, at, in.n), &to);
         if (!str_is(to, " ")) break;
     }
     if (at == in.n) return 0;
     const bool dummy = s->flag && (e->first || !t->prefix_once);
     if (dummy && !t->space_behind) buf_put(out, s->from.p, s->from.n);
-    bool after_space = s->left;
+    bool after_space = s->left && !t->prefix_once;
     for (; at < in.n; at += n) {
         n = spm_prefix(s, t, str_sub(in, at, in.n), &to);
         while (after_space && to.n && to.p[0] == ' ') to = str_sub(to, 1, to.n);

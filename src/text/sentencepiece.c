@@ -70,7 +70,8 @@ enum { MODEL_UNIGRAM = 1, MODEL_BPE, MODEL_WORD, MODEL_CHAR };
 
 struct model_file {
     uint64_t           type;
-    bool               byte_fallback, suffix_space, fairseq;
+    bool               byte_fallback, suffix_space;
+    const struct spm_numbers *numbers;
     uint32_t           pieces; /* read so far */
     struct str         unk, bos, eos, pad;
     struct spm_options options;
@@ -81,11 +82,9 @@ static int broken(struct hearth_error *err)
     return fail(err, HEARTH_E_FORMAT, "this is no SentencePiece model, or it is truncated or corrupt");
 }
 
-/* fairseq put <s> <pad> </s> <unk> in front of pieces that began <unk> <s> </s>. */
-static uint32_t fairseq_id(uint32_t piece)
+static uint32_t piece_id(const struct spm_numbers *n, uint32_t piece)
 {
-    static const uint8_t first[] = { 3, 0, 2 };
-    return piece < sizeof first ? first[piece] : piece + 1;
+    return !n ? piece : piece < n->n_first ? n->first[piece] : piece + n->shift;
 }
 
 static int piece_read(struct tokenizer *t, struct model_file *m, struct str bytes, struct hearth_error *err)
@@ -102,12 +101,12 @@ static int piece_read(struct tokenizer *t, struct model_file *m, struct str byte
             memcpy(&score, &bits, sizeof score);
             token.score = score;
         }
-        if (f.number == 3 && f.wire == WIRE_VARINT) 
+        if (f.number == 3 && f.wire == WIRE_VARINT)
             token.type = f.value >= TOKEN_NORMAL && f.value <= TOKEN_BYTE ? (enum token_type)f.value : TOKEN_UNUSED;
     }
     if (more < 0 || !token.text.p) return broken(err);
-    if (m->pieces == 0 && token.type != TOKEN_UNKNOWN) m->fairseq = false; /* renumbered already */
-    token.id = m->fairseq ? fairseq_id(m->pieces) : m->pieces;
+    if (m->pieces == 0 && token.type != TOKEN_UNKNOWN && m->numbers && m->numbers->unknown_first) m->numbers = NULL; /* has them */
+    token.id = piece_id(m->numbers, m->pieces);
     m->pieces++;
     return vocab_add(&t->vocab, &token, err);
 }
@@ -210,10 +209,11 @@ static int model_file_read(struct tokenizer *t, struct model_file *m, struct hea
     return status ? status : vocab_index(&t->vocab, err);
 }
 
-int tokenizer_spm_read(struct tokenizer *t, const char *path, bool fairseq, const char *vocab, struct hearth_error *err)
+int tokenizer_spm_read(struct tokenizer *t, const char *path, const struct spm_numbers *numbers, const char *vocab,
+                       struct hearth_error *err)
 {
     struct model_file m = {
-        .fairseq = fairseq, .type = MODEL_UNIGRAM, .unk = STR("<unk>"), .bos = STR("<s>"), .eos = STR("</s>"), .pad = STR("<pad>"),
+        .numbers = numbers, .type = MODEL_UNIGRAM, .unk = STR("<unk>"), .bos = STR("<s>"), .eos = STR("</s>"), .pad = STR("<pad>"),
         .options = { .dummy_prefix = true, .remove_extra = true, .escape = true },
     };
     int status = file_map(&t->map, path, err);

@@ -6,7 +6,7 @@
 #include "text/spm_family.h"
 #include "text/tokenizer_int.h"
 
-enum { PATH_BYTES_MAX = 1 << 16, EXTRA_IDS = 100, EXTRA_IDS_MAX = 10000, BYT5_EXTRA_IDS = 125, NAME_BYTES = 64 };
+enum { PATH_BYTES_MAX = 1 << 16, EXTRA_IDS = 100, EXTRA_IDS_MAX = 10000, BYT5_EXTRA_IDS = 125, PEGASUS_OFFSET = 103, NAME_BYTES = 64 };
 
 /* ---- tokens behind the pieces */
 
@@ -59,36 +59,142 @@ static int tail_sentinels(struct tail *a, struct hearth_error *err)
     return status;
 }
 
+/* CamemBERT: fairseq's four tokens before those of the file. */
+static int tail_camembert(struct tail *a, struct hearth_error *err)
+{
+    static const char *const first[] = { "<s>NOTUSED", "<pad>", "</s>NOTUSED", "<unk>", "<unk>NOTUSED" };
+    const uint32_t end = a->next;
+    int status = 0;
+    a->next = 0;
+    for (size_t i = 0; i < sizeof first / sizeof *first && !status; i++) status = tail_put(a, str_from(first[i]), false, err);
+    a->next = end;
+    return status ? status : tail_mask(a, err);
+}
+
+/* PEGASUS: what only its training knew stands between the first two pieces and the others. */
+static int tail_pegasus(struct tail *a, struct hearth_error *err)
+{
+    const uint32_t end = a->next;
+    const int64_t offset = a->h->offset >= 0 ? a->h->offset : PEGASUS_OFFSET;
+    int status = 0;
+    if (offset == 0) return 0;
+    a->next = 2;
+    status = tail_put(a, STR("<mask_1>"), false, err);
+    if (!status) status = tail_put(a, a->h->mask.n ? a->h->mask : STR("<mask_2>"), false, err);
+    for (int64_t i = 2; i < offset && !status; i++) {
+        char name[NAME_BYTES];
+        snprintf(name, sizeof name, "<unk_%lld>", (long long)i);
+        status = tail_put(a, str_from(name), false, err);
+    }
+    a->next = end;
+    return status;
+}
+
+/* ALBERT's mask is a control token of the file. */
+static int tail_albert(struct tail *a, struct hearth_error *err)
+{
+    const struct str name = a->h->mask.n ? a->h->mask : STR("[MASK]");
+    const int32_t id = tokenizer_find(a->t, name);
+    const struct added token = { .content = name, .id = (uint32_t)id, .special = true, .lstrip = true };
+    return id < 0 ? tail_put(a, name, true, err) : tokenizer_add_token(a->t, &token, err);
+}
+
+/* OPUS-MT: ">>fra<<" before a text says into which language. */
+static int tail_marian(struct tail *a, struct hearth_error *err)
+{
+    int status = 0;
+    if (a->h->separate_vocabs == 1)
+        return fail(err, HEARTH_E_UNSUPPORTED, "a Marian tokenizer with \"separate_vocabs\" is not known to hearth");
+    const int32_t begin = tokenizer_find(a->t, STR("<s>")); /* of the file, but none of the model's */
+    if (begin >= 0) a->t->vocab.type[begin] = TOKEN_NONE;
+    a->t->bos = -1;
+    for (uint32_t id = 0; id < a->next && !status; id++) {
+        const struct added code = { .content = vocab_text(&a->t->vocab, id), .id = id };
+        if (str_starts(code.content, STR(">>")) && str_ends(code.content, STR("<<"))) status = tokenizer_add_token(a->t, &code, err);
+    }
+    return status;
+}
+
+/* ---- steps before SentencePiece's own */
+
+static int first_albert(struct tokenizer *t, const struct hf_config *h, struct hearth_error *err)
+{
+    struct step_args a;
+    step_args_defaults(&a);
+    a.type = STR("Strip");
+    a.left = a.right = true;
+    int status = normalize_add(t, &a, err);
+    a.type = STR("Replace");
+    a.content = STR(" ");
+    a.pattern = STR("\\s+");
+    a.pattern_is_regex = true;
+    if (!status) status = normalize_add(t, &a, err);
+    a.pattern_is_regex = false;
+    a.content = STR("\"");
+    a.pattern = STR("``");
+    if (!status) status = normalize_add(t, &a, err);
+    a.pattern = STR("''");
+    if (!status) status = normalize_add(t, &a, err);
+    a.type = STR("NFKD");
+    if (!status && h->keep_accents != 1) status = normalize_add(t, &a, err);
+    a.type = STR("StripAccents");
+    if (!status && h->keep_accents != 1) status = normalize_add(t, &a, err);
+    a.type = STR("Lowercase");
+    return status || h->lower_case == 0 ? status : normalize_add(t, &a, err);
+}
+
 /* ---- families */
+
+enum join { JOIN_NONE, JOIN_BERT, JOIN_ROBERTA }; /* cls A sep; two texts as BERT or as RoBERTa joins them */
 
 struct spm_family {
     const char *const *classes, *const *types; /* tokenizer_class without "Fast", model_type; end in NULL */
     const char        *before, *after;         /* around a text: b = BOS, e = EOS, l = language */
     int (*tail)(struct tail *a, struct hearth_error *err);
+    int (*first)(struct tokenizer *t, const struct hf_config *h, struct hearth_error *err);
     const char *const *languages;
     const char        *language, *around; /* the language when none is named; what stands around its name */
-    bool               fairseq, named;    /* other ids: fairseq's, or those of vocab.json */
+    struct str         bos, eos, unk, pad; /* where no file says them */
+    const struct spm_numbers *numbers;
+    bool               named;             /* ids are those of vocab.json */
+    bool               pad_first;         /* id 1 is <pad>, which is in no file */
+    enum join          join;
     bool               legacy;            /* "legacy": false asks for one dummy space a text, not one behind every added token */
 };
 
 #define NAMES(...) (const char *const[]){ __VA_ARGS__, NULL }
+#define ROLES(b, e, u, p) .bos = STR(b), .eos = STR(e), .unk = STR(u), .pad = STR(p)
+#define FAIRSEQ .numbers = &fairseq, .pad_first = true, ROLES("<s>", "</s>", "<unk>", "<pad>")
+
+/* fairseq put <s> <pad> </s> <unk> in front of pieces that began <unk> <s> </s>. */
+static const struct spm_numbers fairseq = { (const uint8_t[]){ 3, 0, 2 }, 3, 1, true },
+                                camembert = { (const uint8_t[]){ 3 }, 1, 4, true },
+                                pegasus = { (const uint8_t[]){ 0, 1 }, 2, PEGASUS_OFFSET, false };
 
 static const struct spm_family families[] = {
     { NAMES("LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer"), NAMES("llama", "gemma"), .before = "b", .after = "",
       .legacy = true },
     { NAMES("T5Tokenizer", "MT5Tokenizer"), NAMES("t5", "mt5", "umt5", "longt5", "switch_transformers", "pix2struct", "musicgen"),
-      .before = "", .after = "e", .tail = tail_sentinels },
+      .before = "", .after = "e", .tail = tail_sentinels, .legacy = true },
     { NAMES("XLMRobertaTokenizer"), NAMES("xlm-roberta", "xlm-roberta-xl", "xmod", "gte", "jina_embeddings_v3"), .before = "b",
-      .after = "e", .tail = tail_mask, .fairseq = true },
-    { NAMES("XGLMTokenizer"), NAMES("xglm"), .before = "e", .after = "", .tail = tail_madeup, .fairseq = true },
+      .after = "e", .tail = tail_mask, FAIRSEQ, .join = JOIN_ROBERTA },
+    { NAMES("CamembertTokenizer"), NAMES("camembert"), .before = "b", .after = "e", .tail = tail_camembert,
+      .numbers = &camembert, ROLES("<s>", "</s>", "<unk>", "<pad>"), .join = JOIN_ROBERTA },
+    { NAMES("XGLMTokenizer"), NAMES("xglm"), .before = "e", .after = "", .tail = tail_madeup, FAIRSEQ },
     { NAMES("MBartTokenizer"), NAMES("mbart"), .before = "", .after = "el", .tail = tail_mask, .languages = languages_mbart,
-      .language = "en_XX", .around = "", .fairseq = true },
+      .language = "en_XX", .around = "", FAIRSEQ },
     { NAMES("MBart50Tokenizer"), NAMES("mbart50"), .before = "l", .after = "e", .tail = tail_mask,
-      .languages = languages_mbart50, .language = "en_XX", .around = "", .fairseq = true },
+      .languages = languages_mbart50, .language = "en_XX", .around = "", FAIRSEQ },
     { NAMES("NllbTokenizer"), NAMES("nllb", "nllb-moe"), .before = "l", .after = "e", .tail = tail_mask,
-      .languages = languages_nllb, .language = "eng_Latn", .around = "", .fairseq = true },
+      .languages = languages_nllb, .language = "eng_Latn", .around = "", FAIRSEQ },
     { NAMES("M2M100Tokenizer"), NAMES("m2m_100"), .before = "l", .after = "e", .languages = languages_m2m, .language = "en",
-      .around = "__", .named = true },
+      .around = "__", .named = true, ROLES("<s>", "</s>", "<unk>", "<pad>") },
+    { NAMES("MarianTokenizer"), NAMES("marian"), .before = "", .after = "e", .tail = tail_marian, .named = true,
+      ROLES("", "</s>", "<unk>", "<pad>") },
+    { NAMES("PegasusTokenizer"), NAMES("pegasus", "pegasus_x", "bigbird_pegasus"), .before = "", .after = "e",
+      .tail = tail_pegasus, .numbers = &pegasus, ROLES("", "</s>", "<unk>", "<pad>") },
+    { NAMES("AlbertTokenizer"), NAMES("albert"), .before = "b", .after = "e", .tail = tail_albert, .first = first_albert,
+      ROLES("[CLS]", "[SEP]", "<unk>", "<pad>"), .join = JOIN_BERT },
 };
 
 /* Files whose folder says nothing more. */
@@ -96,9 +202,9 @@ static const struct spm_family any_model = { .before = "b", .after = "", .legacy
 
 /* Classes with rules of their own that are not written yet. */
 static const char *const unknown_classes[] = {
-    "AlbertTokenizer", "BarthezTokenizer", "BartphoTokenizer", "BertGenerationTokenizer", "BigBirdTokenizer",
-    "CamembertTokenizer", "CpmTokenizer", "DebertaV2Tokenizer", "FNetTokenizer", "GPTSw3Tokenizer", "LayoutXLMTokenizer",
-    "MLukeTokenizer", "MarianTokenizer", "PLBartTokenizer", "PegasusTokenizer", "ReformerTokenizer", "RemBertTokenizer",
+    "BarthezTokenizer", "BartphoTokenizer", "BertGenerationTokenizer", "BigBirdTokenizer",
+    "CpmTokenizer", "DebertaV2Tokenizer", "FNetTokenizer", "GPTSw3Tokenizer", "LayoutXLMTokenizer",
+    "MLukeTokenizer", "PLBartTokenizer", "ReformerTokenizer", "RemBertTokenizer",
     "SeamlessM4TTokenizer", "SiglipTokenizer", "Speech2TextTokenizer", "SpeechT5Tokenizer", "UdopTokenizer", "XLNetTokenizer",
 };
 
@@ -193,6 +299,8 @@ static int template_put(struct tokenizer *t, const struct spm_family *f, const s
         if (h->add_bos >= 0) before = h->add_bos ? "b" : "";
         if (h->add_eos >= 0) after = h->add_eos ? "e" : "";
     }
+    if (f->join && h->add_bos < 0 && h->add_eos < 0 && t->bos >= 0 && t->eos >= 0)
+        return post_cls_sep(t, t->bos, t->eos, f->join == JOIN_ROBERTA, err);
     const int status = template_ids(t, before, false, language, err);
     return status ? status : template_ids(t, after, true, language, err);
 }
@@ -206,10 +314,6 @@ static int named_path(const char *folder, struct buf *path, struct hearth_error 
     return 0;
 }
 
-static const struct hf_config fairseq_roles = {
-    .bos = { "<s>", 3 }, .eos = { "</s>", 4 }, .unk = { "<unk>", 5 }, .pad = { "<pad>", 5 },
-};
-
 static int family_read(struct tokenizer *t, const char *path, const char *folder, const struct hf_config *h, struct spm_family f,
                        struct hearth_error *err)
 {
@@ -219,21 +323,36 @@ static int family_read(struct tokenizer *t, const char *path, const char *folder
     buf_init(&vocab, PATH_BYTES_MAX);
     if (f.named) status = named_path(folder, &vocab, err);
     if (f.named && vocab.n == 0) f.languages = NULL, f.before = ""; /* the file numbers its pieces itself */
-    if (!status) status = tokenizer_spm_read(t, path, f.fairseq, vocab.n ? vocab.p : NULL, err);
+    if (!status && vocab.n == 0 && path_ends(path, "source.spm"))
+        status = fail(err, HEARTH_E_NOT_FOUND, "source.spm needs the vocab.json that numbers its pieces");
+    if (!status && f.first) status = f.first(t, h, err);
+    if (!status) status = tokenizer_spm_read(t, path, f.numbers, vocab.n ? vocab.p : NULL, err);
     buf_free(&vocab);
     if (status) return status;
     tail.next = t->n_named ? t->n_named : t->vocab.n;
-    if (f.fairseq && tokenizer_find(t, STR("<pad>")) < 0) /* fairseq's second token is in no file */
+    if (f.pad_first && tokenizer_find(t, STR("<pad>")) < 0) /* fairseq's second token is in no file */
         status = tokenizer_add_token(t, &(struct added){ .content = STR("<pad>"), .id = 1, .special = true }, err);
     if (!status && f.languages) status = tail_languages(&tail, &f, err);
     if (!status && f.tail) status = f.tail(&tail, err);
     if (!status) status = tail_special(&tail, err);
     if (status) return status;
-    if (f.fairseq || f.named) tokenizer_roles(t, &fairseq_roles);
     tokenizer_roles(t, h);
-    t->prefix_once = f.legacy && (h->legacy == 0 || (h->legacy < 0 && h->kind.n)); /* what the class does by itself */
+    t->prefix_once = f.legacy && h->legacy == 0;
     status = template_put(t, &f, h, err);
     return status ? status : tokenizer_recognise(t, err);
+}
+
+static int folder_read(struct tokenizer *t, const char *path, const char *folder, struct hf_config *h, struct spm_family f,
+                       struct hearth_error *err)
+{
+    if (!h->bos.p) h->bos = f.bos;
+    if (!h->eos.p) h->eos = f.eos;
+    if (!h->unk.p) h->unk = f.unk;
+    if (!h->pad.p) h->pad = f.pad;
+    if (f.numbers == &pegasus && h->offset == 0) f.numbers = NULL;
+    else if (f.numbers == &pegasus && h->offset > 0 && h->offset != PEGASUS_OFFSET)
+        return fail(err, HEARTH_E_UNSUPPORTED, "a Pegasus tokenizer with \"offset\": %lld is not known to hearth", (long long)h->offset);
+    return family_read(t, path, folder, h, f, err);
 }
 
 int spm_family_read(struct tokenizer *t, const char *path, const char *folder, struct hearth_error *err)
@@ -243,8 +362,8 @@ int spm_family_read(struct tokenizer *t, const char *path, const char *folder, s
     int status = folder ? hf_config_read(t, folder, &h, err) : 0;
     if (!status) status = family_find(&h, path, &f, err);
     if (status) return status;
-    if (folder) return family_read(t, path, folder, &h, *f, err);
-    status = tokenizer_spm_read(t, path, false, NULL, err);
+    if (folder) return folder_read(t, path, folder, &h, *f, err);
+    status = tokenizer_spm_read(t, path, NULL, NULL, err);
     return status ? status : template_put(t, f, &h, err);
 }
 

@@ -270,7 +270,8 @@ struct tokenizer {
     struct str      space;         /* how SentencePiece pieces write a space */
     bool            cut_at_space;  /* no piece holds a space behind another character: words are independent */
     bool            space_behind;  /* the dummy space is put behind the text, not before it */
-    bool            prefix_once;   /* the dummy space is put where the text begins, not behind every added token */
+    bool            prefix_once;   /* the dummy space is put where the text begins, not behind every added token; spaces that
+                                    * follow it stay */
     uint32_t        n_named;       /* M2M: pieces with greater ids are unknown to the model; 0: none are */
     bool            has_unused;    /* pieces that may be joined on the way, but have to be taken apart again */
     bool            float_sums;    /* unigram: SentencePiece adds in float, the tokenizers library in double */
@@ -302,9 +303,15 @@ struct str tokenizer_keep(struct tokenizer *t, struct str s); /* a copy in the a
 
 int tokenizer_json_read(struct tokenizer *t, const char *path, struct hearth_error *err);
 int tokenizer_vocab_read(struct tokenizer *t, const char *vocab, const char *merges, struct hearth_error *err);
-/* fairseq: <s> <pad> </s> <unk> come first, then the file's pieces from 3 on (a file that has them so already is left alone).
- * vocab: a vocab.json that numbers the pieces, or NULL. */
-int tokenizer_spm_read(struct tokenizer *t, const char *path, bool fairseq, const char *vocab, struct hearth_error *err);
+/* Other ids for the pieces of a SentencePiece file: first[i] for the first ones, the rest moves by shift. */
+struct spm_numbers {
+    const uint8_t *first;
+    uint32_t       n_first, shift;
+    bool           unknown_first; /* a file whose first piece is not <unk> has these ids already */
+};
+/* numbers, vocab (a vocab.json that numbers the pieces): may be NULL. */
+int tokenizer_spm_read(struct tokenizer *t, const char *path, const struct spm_numbers *numbers, const char *vocab,
+                       struct hearth_error *err);
 /* A SentencePiece file with what its family adds (spm_family.c); folder: NULL when the file stands alone. */
 int spm_family_read(struct tokenizer *t, const char *path, const char *folder, struct hearth_error *err);
 /* A folder without a tokenizer file whose class needs none (ByT5). 1: it is no such folder. */
@@ -331,7 +338,8 @@ struct hf_config {
     int        add_bos, add_eos; /* -1: not said */
     int        legacy, legacy_behaviour;
     int        lower_case, strip_accents, chinese_chars, prefix_space;
-    int64_t    extra_ids; /* -1: not said */
+    int        keep_accents, separate_vocabs, timestamps;
+    int64_t    extra_ids, offset; /* -1: not said */
     struct str bos, eos, unk, pad, cls, sep, mask;
     struct str kind, model_type;   /* tokenizer_class without "Fast"; of config.json */
     struct str language, task;     /* Whisper's */
@@ -382,6 +390,7 @@ int gguf_pre_setup(struct tokenizer *t, struct str name, struct str architecture
                    struct hearth_error *err);
 int byte_level_setup(struct tokenizer *t, struct hearth_error *err); /* GPT-2's own */
 int clip_setup(struct tokenizer *t, struct hearth_error *err);       /* CLIP's, tokenizer_vocab.c */
+int whisper_setup(struct tokenizer *t, const struct hf_config *h, struct hearth_error *err); /* whisper.c */
 
 /* ---- one call of tokenizer_encode */
 

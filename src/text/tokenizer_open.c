@@ -171,24 +171,6 @@ static int vocab_clip(struct tokenizer *t, const struct hf_config *h, struct hea
     return status ? status : post_cls_sep(t, t->bos, t->eos, true, err);
 }
 
-/* The start of a transcript, its language and task when tokenizer_config.json says them, no timestamps. */
-static int vocab_whisper(struct tokenizer *t, const struct hf_config *h, struct hearth_error *err)
-{
-    static const char *const before[] = { "<|startoftranscript|>", "<|notimestamps|>" };
-    int32_t ids[sizeof before / sizeof *before];
-    const int status = byte_level_setup(t, err);
-    tokenizer_roles(t, h);
-    if (status) return status;
-    if (t->eos < 0) return fail(err, HEARTH_E_FORMAT, "a Whisper vocabulary without its end token");
-    if (h->language.n || h->task.n)
-        return fail(err, HEARTH_E_UNSUPPORTED, "a Whisper tokenizer_config.json with a language or task is not known to hearth");
-    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
-        ids[i] = tokenizer_find(t, str_from(before[i]));
-        if (ids[i] < 0) return fail(err, HEARTH_E_FORMAT, "a Whisper vocabulary without \"%s\"", before[i]);
-    }
-    return post_start_end(t, ids, sizeof before / sizeof *before, t->eos, err);
-}
-
 /* By model_type of config.json or the beginning of tokenizer_class; the first row is for all others. */
 static const struct vocab_family {
     const char *model_type, *class;
@@ -205,7 +187,7 @@ static const struct vocab_family {
     { "blenderbot", "BlenderbotTokenizer", ROBERTA },
     { "clip", "CLIPTokenizer", STR("<|startoftext|>"), END_OF_TEXT, END_OF_TEXT, END_OF_TEXT, vocab_clip },
     { "clip_text_model", "CLIPTokenizer", STR("<|startoftext|>"), END_OF_TEXT, END_OF_TEXT, END_OF_TEXT, vocab_clip },
-    { "whisper", "WhisperTokenizer", END_OF_TEXT, END_OF_TEXT, END_OF_TEXT, { 0 }, vocab_whisper },
+    { "whisper", "WhisperTokenizer", END_OF_TEXT, END_OF_TEXT, END_OF_TEXT, { 0 }, whisper_setup },
 };
 
 static const struct vocab_family *vocab_family_find(const struct hf_config *h)
@@ -296,6 +278,7 @@ static const struct {
     { "tokenizer.model", spm_open },
     { "spiece.model", spm_open },
     { "sentencepiece.bpe.model", spm_open },
+    { "source.spm", spm_open },
     { "tekken.json", tekken_open },
     { "tiktoken.model", tiktoken_open },
     { "vocab.json", vocab_open },

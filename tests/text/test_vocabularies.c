@@ -219,7 +219,7 @@ static void refusals(void **state)
         { "tekken.json", "{\"config\": {\"pattern\": \"a\"}, \"vocab\": []}", NULL, HEARTH_E_FORMAT, "number of tokens" },
         { "tekken.json", "{\"config\": {\"pattern\": \"a\", \"default_vocab_size\": 9, \"default_num_special_tokens\": 2}, \"vocab\": "
                          "[{\"rank\": 0, \"token_bytes\": \"!\"}]}", NULL, HEARTH_E_FORMAT, "base64" },
-        { "tokenizer.model", NULL, "{\"tokenizer_class\": \"PegasusTokenizer\"}", HEARTH_E_UNSUPPORTED, "PegasusTokenizer" },
+        { "tokenizer.model", NULL, "{\"tokenizer_class\": \"ReformerTokenizer\"}", HEARTH_E_UNSUPPORTED, "ReformerTokenizer" },
         { "sentencepiece.bpe.model", NULL, "{}", HEARTH_E_UNSUPPORTED, "numbered anew" },
         { "sentencepiece.bpe.model", NULL, "{\"tokenizer_class\": \"NllbTokenizer\", \"src_lang\": \"xx\"}", HEARTH_E_FORMAT, "xx" },
         { "spiece.model", NULL, "{\"tokenizer_class\": \"T5Tokenizer\", \"extra_ids\": 100000000}", HEARTH_E_UNSUPPORTED, "extra_ids" },
