@@ -2,6 +2,8 @@
 #include "test.h"
 
 #include <pthread.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "engine/stop.h"
@@ -359,6 +361,58 @@ static void wrong_requests(void **state)
 
 /* ---- stop strings */
 
+/* Writes a folder whose generation_config.json says `ends`, and generates there; the text is ids[n_ids] of the reference. */
+static void ends_check(const char *folder, const char *ends, const int32_t *text, size_t stops_at)
+{
+    hearth_request r = ask(story, sizeof story / sizeof *story, 16);
+    r.ignore_end = 0;
+    write_file(test_path(folder, "generation_config.json"), ends, strlen(ends));
+    hearth_model *m = open_model(folder);
+    hearth_session *s = open_session(m, 1, 64);
+    run(s, &r, 1);
+    if (r.finish != HEARTH_FINISH_END || (size_t)r.n_generated != stops_at)
+        fail_msg("%s: %d tokens, ending %d", ends, r.n_generated, (int)r.finish);
+    if (stops_at) assert_memory_equal(r.generated, text, stops_at * sizeof *text);
+    hearth_free(r.generated);
+    hearth_session_free(s);
+    hearth_model_close(m);
+}
+
+/* eos_token_id is a number or a list, and each of the list ends a text. */
+static void each_end_stops(void **state)
+{
+    (void)state;
+    static const char *const files[] = { "config.json", "model.safetensors", "tokenizer.model" };
+    char folder[4096], json[200];
+    hearth_request r = ask(story, sizeof story / sizeof *story, 16);
+    hearth_model *m = open_model(hearth_golden("text/llama"));
+    hearth_session *s = open_session(m, 1, 64);
+    run(s, &r, 1);
+    snprintf(folder, sizeof folder, "%s", test_scratch("ends"));
+    assert_int_equal(mkdir(folder, 0700), 0);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        assert_int_equal(symlink(test_path(hearth_golden("text/llama"), files[i]), test_path(folder, files[i])), 0);
+    for (size_t i = 0; i < (size_t)r.n_generated; i++) {
+        size_t first = 0;
+        while (r.generated[first] != r.generated[i]) first++;
+        if (first < i) continue;
+        snprintf(json, sizeof json, "{\"eos_token_id\": %d}", r.generated[i]);
+        ends_check(folder, json, r.generated, i);
+        snprintf(json, sizeof json, "{\"eos_token_id\": [511, %d, 510]}", r.generated[i]);
+        ends_check(folder, json, r.generated, i);
+        snprintf(json, sizeof json, "{\"eos_token_id\": [%d, %d]}", r.generated[(size_t)r.n_generated - 1], r.generated[i]);
+        size_t last = 0;
+        while (r.generated[last] != r.generated[(size_t)r.n_generated - 1]) last++;
+        ends_check(folder, json, r.generated, i < last ? i : last);
+    }
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) unlink(test_path(folder, files[i]));
+    unlink(test_path(folder, "generation_config.json"));
+    rmdir(folder);
+    hearth_free(r.generated);
+    hearth_session_free(s);
+    hearth_model_close(m);
+}
+
 static void push(struct stop *s, const char *text, const char *shown, bool stopped)
 {
     struct str out;
@@ -394,7 +448,8 @@ int main(void)
         cmocka_unit_test(batch_is_as_alone), cmocka_unit_test(known_prefix_is_as_fresh), cmocka_unit_test(prefix_is_reused),
         cmocka_unit_test(outgrown_text_is_computed_anew), cmocka_unit_test(sessions_take_turns),
         cmocka_unit_test(token_loop_allocates_nothing), cmocka_unit_test(callback_and_flag_stop), cmocka_unit_test(context_ends),
-        cmocka_unit_test(wrong_requests), cmocka_unit_test(stop_strings_are_held_back),
+        cmocka_unit_test(wrong_requests), cmocka_unit_test(each_end_stops),
+        cmocka_unit_test(stop_strings_are_held_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
