@@ -5,7 +5,7 @@
 
 #include <sys/stat.h>
 
-enum { CASES = 2098, ENTRIES = 82 };
+enum { CASES = 2098, ENTRIES = 82, LOOKALIKES = 18, LOOKALIKE_CASES = 918 };
 
 static void assert_text(const char *name, const char *what, struct str text, struct str got, struct str expected)
 {
@@ -168,33 +168,51 @@ static int entry_check(struct json *j, const char *scratch)
     return n;
 }
 
-static void recorded_cases(void **state)
+/* The cases of a file, or -1 when it cannot be unpacked. */
+static int file_check(const char *file, int expected_entries)
 {
-    (void)state;
     char command[4200], scratch[4096];
     size_t n = 0;
     int entries = 0, cases = 0;
-    snprintf(command, sizeof command, "xz -dc '%s'", hearth_golden("tokenizers/cases.json.xz"));
+    snprintf(command, sizeof command, "xz -dc '%s'", hearth_golden(file));
     char *text = text_command(command, &n);
-    if (!text) SKIP("xz cannot unpack the cases");
+    if (!text) return -1;
     snprintf(scratch, sizeof scratch, "%s", test_scratch("folder"));
     assert_int_equal(mkdir(scratch, 0700), 0);
     struct json j;
     json_init(&j, (struct str){ text, n }, NULL);
     assert_int_equal(json_next(&j), JSON_ARRAY);
     for (; json_next(&j) == JSON_OBJECT; entries++) cases += entry_check(&j, scratch);
-    assert_int_equal(entries, ENTRIES);
+    assert_int_equal(entries, expected_entries);
+    rmdir(scratch);
+    free(text);
+    return cases;
+}
+
+static void recorded_cases(void **state)
+{
+    (void)state;
+    const int cases = file_check("tokenizers/cases.json.xz", ENTRIES);
+    if (cases < 0) SKIP("xz cannot unpack the cases");
     if (hearth_shared("golden/text")) assert_int_equal(cases, CASES);
     else printf("# the golden models' tokenizers are not here: %d of %d cases\n", cases, CASES);
     assert_true(cases > CASES / 2);
-    rmdir(scratch);
-    free(text);
+}
+
+/* The pipelines and added tokens of known models (make_lookalikes.py). */
+static void lookalikes(void **state)
+{
+    (void)state;
+    const int cases = file_check("tokenizers/lookalikes.json.xz", LOOKALIKES);
+    if (cases < 0) SKIP("xz cannot unpack the cases");
+    assert_int_equal(cases, LOOKALIKE_CASES);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recorded_cases),
+        cmocka_unit_test(lookalikes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
