@@ -122,7 +122,7 @@ struct arch {
     bool               alibi_bf16;               /* Falcon: slope * position of the key, rounded to bf16, inside the scale */
     struct rope        rope;
     struct rope        local_rope;               /* of layers with a window; part 0: the same as the others */
-    int32_t            buckets, bucket_distance; /* POSITION_BUCKETS */
+    int32_t            buckets, bucket_distance; /* of biases by distance, alone or beside learned positions; 0: none */
     float              attn_scale;               /* of q k^T; 0: 1 / sqrt(key_width) */
     bool               attn_scale_by_layer;      /* also divided by layer + 1 */
     float              attn_softcap, head_softcap; /* cap * tanh(x / cap) of scores and of logits; 0: none */

@@ -166,12 +166,13 @@ static int read_divisors(struct model *m, const struct tensor *t, const float **
     return 0;
 }
 
-/* The bias of each layer: from its own table, or the first layer's for all. */
+/* The bias of each layer: from its own table, or the first layer's for all, which may stand outside of it. */
 static int make_layer_biases(struct model *m, const struct arch *a, struct layer *layers, int n, bool bidirectional, struct hearth_error *err)
 {
     for (int i = 0; i < n; i++) {
-        if (layers[i].w.attn_buckets) {
-            int status = make_bucket_bias(m, a, layers[i].w.attn_buckets, bidirectional, &layers[i].bias, err);
+        const struct tensor *table = i == 0 && bidirectional && m->w.encoder_buckets ? m->w.encoder_buckets : layers[i].w.attn_buckets;
+        if (table) {
+            int status = make_bucket_bias(m, a, table, bidirectional, &layers[i].bias, err);
             if (status) return status;
         } else if (i == 0 || a->buckets_by_layer) {
             return fail(err, HEARTH_E_FORMAT, "layer %d lacks its table of biases by distance", i);
@@ -184,7 +185,7 @@ static int make_layer_biases(struct model *m, const struct arch *a, struct layer
 
 static int make_biases(struct model *m, struct hearth_error *err)
 {
-    if (m->arch.position != POSITION_BUCKETS) return 0;
+    if (!m->arch.buckets) return 0;
     int status = make_layer_biases(m, &m->arch, m->layer, m->arch.n_layer, false, err);
     return status ? status : make_layer_biases(m, &m->encoder, m->encoder_layer, m->arch.n_encoder_layer, true, err);
 }

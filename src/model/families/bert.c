@@ -1,6 +1,6 @@
 /* BERT and those of its shape: learned positions, kinds of rows, layers normalised after each branch. Devlin et al. 2018;
  * RoBERTa (Liu et al. 2019) counts positions from the padding token's id + 1; ELECTRA (Clark et al. 2020) projects narrow
- * embeddings; DistilBERT (Sanh et al. 2019) has no kinds of rows. */
+ * embeddings; DistilBERT (Sanh et al. 2019) and MPNet (Song et al. 2020) have no kinds of rows. */
 #include "model/families/encoders.h"
 
 #define AT(field) offsetof(struct arch, field)
@@ -22,6 +22,7 @@ static const struct config_key keys[] = {
 
 static const struct config_guard guards[] = {
     { "position_embedding_type", NULL, "absolute" },
+    { "relative_attention_num_buckets", NULL, "32" }, /* MPNet's class counts in 32 whatever the file says */
     { "is_decoder", NULL, "false" },
     { "add_cross_attention", NULL, "false" },
     { NULL, "attention.causal", "false" },
@@ -92,6 +93,13 @@ static const struct weight_name distilbert_weights[] = {
     CLASSIFIER("pre_classifier", "classifier.weight", "classifier.bias"),
 };
 
+static const struct weight_name mpnet_weights[] = {
+    EMBEDDINGS("mpnet."),
+    { W_encoder_buckets, "mpnet.encoder.relative_attention_bias.weight", NULL, 0 },
+    VOCABULARY("lm_head.dense", "lm_head.layer_norm", "lm_head.decoder", "lm_head.decoder.bias|lm_head.bias"),
+    CLASSIFIER("classifier.dense", "classifier.out_proj.weight", "classifier.out_proj.bias"),
+};
+
 #define LAYER_NAMES(p)                                                                                                             \
     { W_attn_q, p "attention.self.query.weight", "blk.%d.attn_q.weight", 0 },                                                      \
     { W_attn_q_bias, p "attention.self.query.bias", "blk.%d.attn_q.bias", 0 },                                                     \
@@ -134,6 +142,26 @@ static const struct weight_name distilbert_layers[] = {
     { W_ffn_norm_bias, DISTIL "output_layer_norm.bias", NULL, 0 },
 };
 
+#define MPNET "mpnet.encoder.layer.%d."
+static const struct weight_name mpnet_layers[] = {
+    { W_attn_q, MPNET "attention.attn.q.weight", NULL, 0 },
+    { W_attn_q_bias, MPNET "attention.attn.q.bias", NULL, 0 },
+    { W_attn_k, MPNET "attention.attn.k.weight", NULL, 0 },
+    { W_attn_k_bias, MPNET "attention.attn.k.bias", NULL, 0 },
+    { W_attn_v, MPNET "attention.attn.v.weight", NULL, 0 },
+    { W_attn_v_bias, MPNET "attention.attn.v.bias", NULL, 0 },
+    { W_attn_out, MPNET "attention.attn.o.weight", NULL, 0 },
+    { W_attn_out_bias, MPNET "attention.attn.o.bias", NULL, 0 },
+    { W_mixer_norm, MPNET "attention.LayerNorm.weight", NULL, 0 },
+    { W_mixer_norm_bias, MPNET "attention.LayerNorm.bias", NULL, 0 },
+    { W_ffn_up, MPNET "intermediate.dense.weight", NULL, 0 },
+    { W_ffn_up_bias, MPNET "intermediate.dense.bias", NULL, 0 },
+    { W_ffn_down, MPNET "output.dense.weight", NULL, 0 },
+    { W_ffn_down_bias, MPNET "output.dense.bias", NULL, 0 },
+    { W_ffn_norm, MPNET "output.LayerNorm.weight", NULL, 0 },
+    { W_ffn_norm_bias, MPNET "output.LayerNorm.bias", NULL, 0 },
+};
+
 /* ---- numbers that rows cannot say */
 
 static int common(struct arch *a, const struct config *c, const char *labels, struct hearth_error *err)
@@ -169,6 +197,17 @@ static int finish_roberta(struct arch *a, const struct config *c, struct hearth_
     a->context -= a->position_offset;
     a->head_act = a->head == HEAD_MASKED ? ACT_GELU : ACT_TANH;
     return common(a, c, a->head == HEAD_ROWS ? "classifier.weight" : "classifier.out_proj.weight", err);
+}
+
+/* Positions as RoBERTa's, with padding always token 1; beside them T5's biases by distance. */
+static int finish_mpnet(struct arch *a, const struct config *c, struct hearth_error *err)
+{
+    double pad;
+    int status = config_number(c, "pad_token_id", NULL, 1, &pad, err);
+    if (status) return status;
+    if (pad != 1) return fail(err, HEARTH_E_UNSUPPORTED, "pad_token_id %g: the reference takes 1 for the positions of this family", pad);
+    a->n_type = 0;
+    return finish_roberta(a, c, err);
 }
 
 static int finish_electra(struct arch *a, const struct config *c, struct hearth_error *err)
@@ -260,4 +299,18 @@ const struct family family_distilbert = {
     .initial = { INITIAL, .pad = 0 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(distilbert_weights), ENCODER_WEIGHTS(distilbert_layers), .prefix = "distilbert.", .finish = finish_distilbert,
     .harmless = (const char *const[]){ "position_ids", "vocab_", "pre_classifier.", NULL },
+};
+
+const struct family family_mpnet = {
+    .name = "mpnet", .models = "all-mpnet-base-v2, multi-qa-mpnet, paraphrase-mpnet, MPNet base, SetFit classifiers made from them",
+    .hf_types = (const char *const[]){ "mpnet", NULL },
+    .encoder_heads = (const struct family_head[]){
+        { "MPNetForMaskedLM", HEAD_MASKED, "lm_head.dense.weight", NULL },
+        { "MPNetForSequenceClassification", HEAD_FIRST_DENSE, "classifier.out_proj.weight", NULL },
+        { "MPNetForTokenClassification", HEAD_ROWS, "classifier.weight", NULL },
+        { "MPNetModel", HEAD_NONE, NULL, NULL },
+        { NULL, HEAD_NONE, NULL, NULL } },
+    .initial = { INITIAL, .buckets = 32, .bucket_distance = 128, .pad = 1 },
+    .keys = keys, .guards = guards, MODEL_WEIGHTS(mpnet_weights), ENCODER_WEIGHTS(mpnet_layers), .prefix = "mpnet.", .finish = finish_mpnet,
+    .harmless = (const char *const[]){ "position_ids", "pooler.", "lm_head.", NULL },
 };
