@@ -1,9 +1,8 @@
 /* OpenMoE: the shape of LLaMA as T5X trained it, with experts in every n-th layer and, behind them, a feed-forward part with a norm of
  * its own that every token passes. Scores are not scaled. Gates are twice as wide as what they open: x1 * silu(x2) * up. Xue et al. 2024.
  *
- * Routers, experts and gates follow ColossalAI's package (0.3.6, colossalai/moe). Written from memory of the code beside the models
- * (modeling_openmoe.py), and not compared with it: that scores are not scaled, that rotary pairs are (i, i + half), which layers have
- * experts, the place of the extra part, and the names of dense tensors.
+ * After ColossalAI's package (0.3.6, colossalai/moe: routers, experts, gates) and the code beside the models (modeling_openmoe.py). With
+ * a cache that code turns the query of a lone token by one position too many; here it is turned as in a whole text.
  * The reference lets an expert take a limited share of a batch's tokens and leaves out the others, so that a token's result depends on
  * its neighbours. Here no token is left out: what the reference computes when router_capacity_factor_eval is large. */
 #include "model/families/rows.h"
