@@ -7,10 +7,23 @@
 
 #include "model/rope.h"
 
+static const struct kv *find_one(const struct config *c, struct str name);
+
+/* A rope_scaling that says something stands for all of rope_parameters, as it does in the reference. */
+static bool is_overruled(const struct config *c, struct str name)
+{
+    static const char *const scaling[] = { "rope_scaling.rope_type", "rope_scaling.type", "rope_scaling.factor" };
+    if (c->gguf || !str_starts(name, STR("rope_parameters."))) return false;
+    for (size_t i = 0; i < sizeof scaling / sizeof *scaling; i++)
+        if (find_one(c, (struct str){ scaling[i], strlen(scaling[i]) })) return true;
+    return false;
+}
+
 static const struct kv *find_one(const struct config *c, struct str name)
 {
     char key[256];
     const struct kv *kv = NULL;
+    if (is_overruled(c, name)) return NULL;
     if (!c->gguf && c->nested) {
         snprintf(key, sizeof key, "%s.%.*s", c->nested, STR_ARG(name));
         kv = container_kv(c->c, key);
