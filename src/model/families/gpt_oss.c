@@ -75,7 +75,7 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
     if (c->gguf) {
         a->tied = true;             /* GGUF says it by leaving the head out */
         a->rope.no_truncate = true; /* all of them; GGUF has no key for it */
-    } else if (!config_find(c, "rope_parameters.rope_type|rope_scaling.rope_type", NULL)) {
+    } else if (!config_find(c, "rope_parameters.rope_type|rope_parameters.rope_theta|rope_parameters.factor|rope_scaling.rope_type|rope_scaling.type", NULL)) {
         a->rope.kind = ROPE_YARN; /* the class's own */
         a->rope.factor = 32;
         a->rope.original_context = 4096;
