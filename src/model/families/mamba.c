@@ -18,9 +18,10 @@ static const struct config_key keys[] = {
     { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
 };
 
-/* Falcon Mamba, which normalises dt, b and c. */
+/* dt_b_c_rms: Falcon Mamba, which normalises dt, b and c. */
 static const struct config_guard guards[] = {
     { NULL, "ssm.dt_b_c_rms", "false" },
+    { "quantization_config.quant_method", NULL, NULL },
     { NULL, NULL, NULL },
 };
 

@@ -15,6 +15,11 @@ static const struct config_key keys[] = {
     { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
 };
 
+static const struct config_guard guards[] = {
+    { "quantization_config.quant_method", NULL, NULL },
+    { NULL, NULL, NULL },
+};
+
 static const struct weight_name model_weights[] = {
     { W_embed, "rwkv.embeddings.weight", "emb.weight", 0 },
     { W_embed_norm, "rwkv.blocks.0.pre_ln.weight", "blocks.0.ln0.weight", 0 },
@@ -65,5 +70,5 @@ const struct family family_rwkv4 = {
     .heads = (const char *const[]){ "RwkvForCausalLM", NULL },
     .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_RWKV4, .ffn = FFN_RWKV, .act = ACT_RELU2, .norm = NORM_LAYER, .norm_eps = 1e-5f, .position = POSITION_NONE,
                  .rescale_every = 6, .hidden_skip = 1, .bos = 0, .eos = 0, .start = -1, .pad = -1 },
-    .keys = keys, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .finish = finish,
+    .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .finish = finish,
 };
