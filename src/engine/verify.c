@@ -136,7 +136,9 @@ static int compare_greedy(struct verify *v, hearth_model *model, hearth_error *e
     const int32_t *ids = expected_ids(v, "input_ids", &n), *want = expected_ids(v, "greedy_ids", &n_want);
     hearth_session *s;
     if (!want || !ids || model->m->arch.task == HEARTH_TASK_ENCODER) return 0;
-    int status = hearth_session_new(&s, model, &(hearth_session_options){ .size = sizeof(hearth_session_options), .context = (int32_t)(n + n_want) }, err);
+    /* encoder-decoders keep source and target apart; the last id is not fed */
+    const size_t need = !model->m->arch.n_encoder_layer ? n + n_want : n > n_want ? n : n_want;
+    int status = hearth_session_new(&s, model, &(hearth_session_options){ .size = sizeof(hearth_session_options), .context = (int32_t)need }, err);
     if (status) return status;
     hearth_request r = { .size = sizeof r, .ids = ids, .n_ids = n, .max_tokens = (int32_t)n_want, .ignore_end = 1 };
     status = hearth_generate(s, &r, 1, NULL, NULL, NULL, err);
