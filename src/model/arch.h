@@ -157,6 +157,7 @@ struct arch {
     bool               last_norm;                /* families where it may be missing: the state before the head is normalised */
     bool               projected;                /* families where it may be: embeddings have a width of their own */
     float              alibi_scale;              /* of the slopes; 0: 1 */
+    bool               encoder_embed;            /* of encoder-decoders: each half has embeddings of its own */
     bool               two_norms;                /* mixer and feed-forward part have a norm each; else parallel branches share one */
 };
 

@@ -16,7 +16,8 @@ static struct tensor *embed_picture(struct tape *t, const struct model *m, const
 /* Tables and norm of the encoder's embeddings; most models have one set. */
 static struct embedding encoder_embedding(const struct model_weights *w)
 {
-    return (struct embedding){ w->encoder_position ? w->encoder_position : w->position,
+    return (struct embedding){ w->encoder_embed ? w->encoder_embed : w->embed,
+                               w->encoder_position ? w->encoder_position : w->position,
                                w->encoder_embed_norm ? w->encoder_embed_norm : w->embed_norm,
                                w->encoder_embed_norm ? w->encoder_embed_norm_bias : w->embed_norm_bias };
 }

@@ -27,8 +27,8 @@ struct tensor *block_norm_(struct tape *t, const struct arch *a, struct tensor *
 #define block_norm(t, ...) block_norm_(TAPE_HERE(t), __VA_ARGS__)
 
 /* layer_block.c: what decoder and encoder share. */
-struct embedding { /* what is added to the rows of the token table; NULL: not there */
-    struct tensor *position, *norm, *norm_bias;
+struct embedding { /* the token table, and what is added to its rows; NULL: not there */
+    struct tensor *tokens, *position, *norm, *norm_bias;
 };
 void           block_ropes(struct tape *t, const struct model *m, struct step *s);
 struct tensor *block_embed(struct tape *t, const struct model *m, const struct step *s, const struct embedding *e);

@@ -10,7 +10,7 @@ void block_ropes(struct tape *t, const struct model *m, struct step *s)
 struct tensor *block_embed(struct tape *t, const struct model *m, const struct step *s, const struct embedding *e)
 {
     const struct arch *a = &m->arch;
-    struct tensor *x = op_embed(t, m->w.embed, s->ids);
+    struct tensor *x = op_embed(t, e->tokens, s->ids);
     if (m->w.project_in && !a->project_last) x = op_linear(t, m->w.project_in, x, m->w.project_in_bias);
     if (a->embed_scale != 0.0f) x = op_scale(t, x, a->embed_scale);
     if (m->w.types) x = op_add(t, x, op_embed(t, m->w.types, s->types));

@@ -4,7 +4,7 @@
  * al. 2018 (Marian), Roller et al. 2020 (BlenderBot). */
 #include <math.h>
 
-#include "model/family.h"
+#include "model/families/encoders.h"
 
 #define AT(field) offsetof(struct arch, field)
 
@@ -32,7 +32,8 @@ static const struct config_guard guards[] = {
 };
 
 #define EMBEDDINGS                                                                                                                 \
-    { W_embed, "model.shared.weight|model.encoder.embed_tokens.weight|model.decoder.embed_tokens.weight", NULL, 0 },               \
+    { W_embed, "model.decoder.embed_tokens.weight|model.shared.weight|model.encoder.embed_tokens.weight", NULL, 0 },               \
+    { W_encoder_embed, "model.encoder.embed_tokens.weight|model.shared.weight", NULL, 0, AT(encoder_embed) },                      \
     { W_head, "lm_head.weight", NULL, WEIGHT_OPTIONAL },                                                                           \
     { W_head_bias, "final_logits_bias", NULL, WEIGHT_OPTIONAL }
 #define POSITIONS(flags)                                                                                                           \
@@ -100,6 +101,8 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
     if (status) return status;
     if (vocabulary != a->n_vocab) return fail(err, HEARTH_E_UNSUPPORTED, "vocabularies of %d and %g tokens for source and target are not supported yet", a->n_vocab, vocabulary);
     if (a->width % a->n_head) return fail(err, HEARTH_E_FORMAT, "width %d is not a multiple of %d heads", a->width, a->n_head);
+    a->encoder_embed = encoder_has_embed(c, "model.encoder.embed_tokens.weight|encoder.embed_tokens.weight|model.shared.weight|shared.weight",
+                                         "model.decoder.embed_tokens.weight|decoder.embed_tokens.weight|model.shared.weight|shared.weight");
     a->embed_scale = scaled ? (float)sqrt(a->width) : 0.0f;
     a->n_kv = a->n_head;
     a->key_width = a->value_width = a->width / a->n_head;
@@ -116,7 +119,7 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
 
 #define SHARED                                                                                                                     \
     .keys = keys, .guards = guards, LAYER_WEIGHTS(layer_weights), ENCODER_WEIGHTS(encoder_weights), .prefix = "model.", .finish = finish, \
-    .harmless = (const char *const[]){ "encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "embed_positions.weights", \
+    .harmless = (const char *const[]){ "shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "embed_positions.weights", \
                                        "encoder.version", "decoder.version", NULL }
 
 const struct family family_bart = {

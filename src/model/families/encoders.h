@@ -8,4 +8,8 @@
  * without labels. */
 int encoder_labels(struct arch *a, const struct config *c, const char *names, struct hearth_error *err);
 
+/* Whether encoder and decoder have tables of embeddings of their own; files may also repeat one and the same. Alternatives
+ * ("a|b"), best first. */
+bool encoder_has_embed(const struct config *c, const char *encoder, const char *decoder);
+
 #endif

@@ -2,7 +2,7 @@
  * al. 2020) never scales its last state, umT5 (Chung et al. 2023) always, and there every layer has buckets of its own. */
 #include <math.h>
 
-#include "model/family.h"
+#include "model/families/encoders.h"
 
 #define AT(field) offsetof(struct arch, field)
 
@@ -29,7 +29,8 @@ static const struct config_guard guards[] = {
 };
 
 static const struct weight_name model_weights[] = {
-    { W_embed, "shared.weight|encoder.embed_tokens.weight|decoder.embed_tokens.weight", "token_embd.weight", 0 },
+    { W_embed, "decoder.embed_tokens.weight|shared.weight|encoder.embed_tokens.weight", "token_embd.weight", 0 },
+    { W_encoder_embed, "encoder.embed_tokens.weight|shared.weight", NULL, 0, AT(encoder_embed) },
     { W_encoder_norm, "encoder.final_layer_norm.weight", "enc.output_norm.weight", 0 },
     { W_norm, "decoder.final_layer_norm.weight", "dec.output_norm.weight", 0 },
     { W_head, "lm_head.weight", "output.weight", WEIGHT_OPTIONAL },
@@ -67,11 +68,11 @@ static const struct weight_name layer_weights[] = {
 };
 
 static const struct weight_name encoder_model_weights[] = {
-    { W_embed, "shared.weight|encoder.embed_tokens.weight", NULL, 0 },
+    { W_embed, "encoder.embed_tokens.weight|shared.weight", NULL, 0 },
     { W_encoder_norm, "encoder.final_layer_norm.weight", NULL, 0 },
 };
 
-static const char *const harmless[] = { "encoder.embed_tokens.weight", "decoder.embed_tokens.weight",
+static const char *const harmless[] = { "shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight",
                                         "EncDecAttention.relative_attention_bias.weight", "cross_attn_rel_b", NULL };
 
 /* feed_forward_proj is "relu" or "gated-gelu": activation, and whether a gate stands before it. */
@@ -90,8 +91,9 @@ static int read_projection(struct arch *a, const struct config *c, struct str na
     return 0;
 }
 
-static int check(struct arch *a, struct hearth_error *err)
+static int check(struct arch *a, const struct config *c, struct hearth_error *err)
 {
+    a->encoder_embed = a->n_layer && encoder_has_embed(c, "encoder.embed_tokens.weight|shared.weight", "decoder.embed_tokens.weight|shared.weight");
     a->n_kv = a->n_head;
     if (a->bucket_distance <= a->buckets / 2)
         return fail(err, HEARTH_E_FORMAT, "relative_attention_max_distance %d is too small for %d buckets", a->bucket_distance, a->buckets);
@@ -102,7 +104,7 @@ static int finish_mt5(struct arch *a, const struct config *c, struct hearth_erro
 {
     int status = read_projection(a, c, STR("gated-gelu"), err);
     if (a->buckets_by_layer) a->head_scale = 1.0f / sqrtf((float)a->width); /* umT5's class ties and scales whatever the file says */
-    return status ? status : check(a, err);
+    return status ? status : check(a, c, err);
 }
 
 static int finish(struct arch *a, const struct config *c, struct hearth_error *err)
@@ -119,7 +121,7 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
         scaled = false;
     }
     if (scaled) a->head_scale = 1.0f / sqrtf((float)a->width);
-    return check(a, err);
+    return check(a, c, err);
 }
 
 /* Only the encoder: it serves embeddings (sentence-t5, gtr-t5) and text encoders of picture models. */
@@ -128,7 +130,7 @@ static int finish_encoder(struct arch *a, const struct config *c, struct hearth_
     int status = read_projection(a, c, STR("relu"), err);
     a->n_layer = 0;
     a->head_scale = 0.0f;
-    return status ? status : check(a, err);
+    return status ? status : check(a, c, err);
 }
 
 #define INITIAL                                                                                                                    \
