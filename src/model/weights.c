@@ -340,7 +340,7 @@ static int bind_part(struct weight_loader *l, const struct weight_name *w, const
     int status;
     if (is_table(w->id))
         status = make_vector(l, t, f, &(struct part){ .rows = rows * columns, .groups = 1 }, false, 2, (int64_t[]){ rows, columns }, err);
-    else if (columns == 1)
+    else if (weight_table[w->id].columns == DIM_ONE)
         status = make_vector(l, t, f, p, !l->gguf && (w->flags & WEIGHT_PLUS_ONE), 1, &rows, err);
     else
         status = make_matrix(t, f, p, columns, is_in_major(l, w->flags), err);
