@@ -131,5 +131,5 @@ const struct family family_nomic_bert = {
                  .residual = RESIDUAL_POST, .position = POSITION_ROTARY, .tied = true, .width = 768, .n_encoder_layer = 12, .n_head = 12,
                  .ff_width = 3072, .context = 2048, .n_type = 2, .bos = -1, .eos = -1, .start = -1, .pad = 0 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), ENCODER_WEIGHTS(encoder_weights), .prefix = P, .finish = finish,
-    .harmless = (const char *const[]){ "inv_freq", "pooler.", NULL },
+    .harmless = (const char *const[]){ "inv_freq", "pooler.", "cls.predictions.bias", NULL },
 };
