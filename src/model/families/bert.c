@@ -228,8 +228,8 @@ static int finish_distilbert(struct arch *a, const struct config *c, struct hear
 
 #define INITIAL                                                                                                                    \
     .task = HEARTH_TASK_ENCODER, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_GELU, .norm = NORM_LAYER, .norm_eps = 1e-12f, \
-    .residual = RESIDUAL_POST, .position = POSITION_LEARNED, .tied = true, .width = 768, .n_encoder_layer = 12,  \
-    .n_head = 12, .ff_width = 3072, .context = 512, .n_type = 2, .bos = -1, .eos = -1, .start = -1
+    .residual = RESIDUAL_POST, .position = POSITION_LEARNED, .tied = true, .context = 512, .n_type = 2, .bos = -1, .eos = -1, .start = -1
+#define SIZES(d, layers, heads, ff) .width = d, .n_encoder_layer = layers, .n_head = heads, .ff_width = ff
 
 const struct family family_bert = {
     .name = "bert",
@@ -244,7 +244,7 @@ const struct family family_bert = {
         { "BertForTokenClassification", HEAD_ROWS, NULL, NULL },
         { "BertModel", HEAD_NONE, NULL, NULL },
         { NULL, HEAD_NONE, NULL, NULL } },
-    .initial = { INITIAL, .pad = 0 },
+    .initial = { INITIAL, SIZES(768, 12, 12, 3072), .pad = 0 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(bert_weights), ENCODER_WEIGHTS(bert_layers), .prefix = "bert.", .finish = finish_bert,
     .harmless = (const char *const[]){ "position_ids", "pooler.", "cls.seq_relationship.", "cls.predictions.", NULL },
 };
@@ -267,7 +267,7 @@ const struct family family_roberta = {
         { "CamembertForTokenClassification", HEAD_ROWS, NULL, NULL },
         { "CamembertModel", HEAD_NONE, NULL, NULL },
         { NULL, HEAD_NONE, NULL, NULL } },
-    .initial = { INITIAL, .pad = 1 },
+    .initial = { INITIAL, SIZES(768, 12, 12, 3072), .pad = 1 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(roberta_weights), ENCODER_WEIGHTS(roberta_layers), .prefix = "roberta.", .finish = finish_roberta,
     .harmless = (const char *const[]){ "position_ids", "pooler.", "lm_head.", NULL },
 };
@@ -282,7 +282,7 @@ const struct family family_electra = {
         { "ElectraForPreTraining", HEAD_ROWS_DENSE, "discriminator_predictions.dense.weight", NULL },
         { "ElectraModel", HEAD_NONE, NULL, NULL },
         { NULL, HEAD_NONE, NULL, NULL } },
-    .initial = { INITIAL, .embed_width = 128, .pad = 0 },
+    .initial = { INITIAL, SIZES(256, 12, 4, 1024), .embed_width = 128, .pad = 0 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(electra_weights), ENCODER_WEIGHTS(electra_layers), .prefix = "electra.", .finish = finish_electra,
     .harmless = (const char *const[]){ "position_ids", "generator_lm_head.bias", "generator_predictions.", "discriminator_predictions.", NULL },
 };
@@ -296,7 +296,7 @@ const struct family family_distilbert = {
         { "DistilBertForTokenClassification", HEAD_ROWS, "classifier.weight", NULL },
         { "DistilBertModel", HEAD_NONE, NULL, NULL },
         { NULL, HEAD_NONE, NULL, NULL } },
-    .initial = { INITIAL, .pad = 0 },
+    .initial = { INITIAL, SIZES(768, 6, 12, 3072), .pad = 0 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(distilbert_weights), ENCODER_WEIGHTS(distilbert_layers), .prefix = "distilbert.", .finish = finish_distilbert,
     .harmless = (const char *const[]){ "position_ids", "vocab_", "pre_classifier.", NULL },
 };
