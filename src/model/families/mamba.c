@@ -35,7 +35,7 @@ static const struct weight_name model_weights[] = {
 static const struct weight_name layer_weights[] = {
     { W_mixer_norm, "backbone.layers.%d.norm.weight", "blk.%d.attn_norm.weight", 0 },
     { W_mamba_in, MIXER "in_proj.weight", "blk.%d.ssm_in.weight", 0 },
-    { W_mamba_in_bias, MIXER "in_proj.bias", NULL, 0, AT(qkv_bias) },
+    { W_mamba_in_bias, MIXER "in_proj.bias", "blk.%d.ssm_in.bias", 0, AT(qkv_bias) },
     { W_mamba_conv, MIXER "conv1d.weight", "blk.%d.ssm_conv1d.weight", 0 },
     { W_mamba_conv_bias, MIXER "conv1d.bias", "blk.%d.ssm_conv1d.bias", 0, AT(out_bias) },
     { W_mamba_x, MIXER "x_proj.weight", "blk.%d.ssm_x.weight", 0 },
@@ -44,7 +44,7 @@ static const struct weight_name layer_weights[] = {
     { W_mamba_a_log, MIXER "A_log", "blk.%d.ssm_a", 0 },
     { W_mamba_d, MIXER "D", "blk.%d.ssm_d", 0 },
     { W_mamba_out, MIXER "out_proj.weight", "blk.%d.ssm_out.weight", 0 },
-    { W_mamba_out_bias, MIXER "out_proj.bias", NULL, 0, AT(qkv_bias) },
+    { W_mamba_out_bias, MIXER "out_proj.bias", "blk.%d.ssm_out.bias", 0, AT(qkv_bias) },
 };
 
 static int finish(struct arch *a, const struct config *c, struct hearth_error *err)
@@ -59,7 +59,10 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
     if (!a->rnn_width && expand >= 1 && expand <= 64) a->rnn_width = (int32_t)(expand * a->width);
     if (!a->rnn_width || !(rank >= 1 && rank <= 1 << 16)) return fail(err, HEARTH_E_FORMAT, "expand %g or time_step_rank %g makes no sense", expand, rank);
     a->dt_rank = (int32_t)rank;
-    if (c->gguf) a->decay = DECAY_LOG; /* -exp(A_log) */
+    if (!c->gguf) return 0;
+    a->decay = DECAY_LOG; /* -exp(A_log) */
+    a->qkv_bias = container_tensor(c->c, "blk.0.ssm_in.bias") != NULL;
+    a->out_bias = container_tensor(c->c, "blk.0.ssm_conv1d.bias") != NULL;
     return 0;
 }
 

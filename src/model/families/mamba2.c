@@ -83,6 +83,7 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
         return fail(err, HEARTH_E_FORMAT, "%d heads do not fall into %d groups", a->n_head, a->state_groups);
     if ((int64_t)a->state_groups * a->n_state > 1 << 20) return fail(err, HEARTH_E_FORMAT, "%d groups of %d states are too many", a->state_groups, a->n_state);
     if (c->gguf) a->decay = DECAY_LOG;
+    if (c->gguf) a->out_bias = container_tensor(c->c, "blk.0.ssm_conv1d.bias") != NULL;
     if (c->gguf) a->qkv_bias = container_tensor(c->c, "blk.0.ssm_in.bias") != NULL;
     if (c->gguf) a->tied = true; /* GGUF says it by leaving the head out */
     return 0;
