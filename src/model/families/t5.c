@@ -68,8 +68,8 @@ static const struct weight_name layer_weights[] = {
 };
 
 static const struct weight_name encoder_model_weights[] = {
-    { W_embed, "encoder.embed_tokens.weight|shared.weight", NULL, 0 },
-    { W_encoder_norm, "encoder.final_layer_norm.weight", NULL, 0 },
+    { W_embed, "encoder.embed_tokens.weight|shared.weight", "token_embd.weight", 0 },
+    { W_encoder_norm, "encoder.final_layer_norm.weight", "enc.output_norm.weight", 0 },
 };
 
 static const char *const harmless[] = { "shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight",
@@ -107,6 +107,15 @@ static int finish_mt5(struct arch *a, const struct config *c, struct hearth_erro
     return status ? status : check(a, c, err);
 }
 
+/* v1.1: GGUF names neither gate nor activation; its relatives all use GELU. */
+static bool is_gated_gguf(struct arch *a, const struct config *c)
+{
+    if (!c->gguf || !container_tensor(c->c, "enc.blk.0.ffn_gate.weight")) return false;
+    a->ffn = FFN_GATED;
+    a->act = ACT_GELU_TANH;
+    return true;
+}
+
 static int finish(struct arch *a, const struct config *c, struct hearth_error *err)
 {
     bool scaled;
@@ -115,11 +124,8 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
     if (!status) status = config_bool(c, "tie_word_embeddings", NULL, true, &scaled, err);
     if (!status) status = config_bool(c, "scale_decoder_outputs", NULL, scaled, &scaled, err);
     if (status) return status;
-    if (c->gguf && container_tensor(c->c, "enc.blk.0.ffn_gate.weight")) { /* v1.1: GGUF names neither gate nor scale; its relatives all use GELU */
-        a->ffn = FFN_GATED;
-        a->act = ACT_GELU_TANH;
-        scaled = false;
-    }
+    if (is_gated_gguf(a, c)) scaled = false;
+    if (c->gguf && container_tensor(c->c, "enc.blk.1.attn_rel_b.weight")) scaled = true; /* buckets by layer: it was an umT5 */
     if (scaled) a->head_scale = 1.0f / sqrtf((float)a->width);
     return check(a, c, err);
 }
@@ -127,7 +133,10 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
 /* Only the encoder: it serves embeddings (sentence-t5, gtr-t5) and text encoders of picture models. */
 static int finish_encoder(struct arch *a, const struct config *c, struct hearth_error *err)
 {
-    int status = read_projection(a, c, STR("relu"), err);
+    /* T5's class has no gate unless told so, those of mT5 and umT5 have one */
+    const bool gated = !c->gguf && container_tensor(c->c, "encoder.block.0.layer.1.DenseReluDense.wi_0.weight");
+    int status = read_projection(a, c, gated ? STR("gated-gelu") : STR("relu"), err);
+    is_gated_gguf(a, c);
     a->n_layer = 0;
     a->head_scale = 0.0f;
     return status ? status : check(a, c, err);
@@ -163,9 +172,13 @@ const struct family family_umt5 = {
 };
 
 const struct family family_t5_encoder = {
-    .name = "t5_encoder", .models = "sentence-t5, gtr-t5, instructor (all as T5EncoderModel)",
-    .hf_types = (const char *const[]){ "t5", NULL },
-    .encoder_heads = (const struct family_head[]){ { "T5EncoderModel", HEAD_NONE, NULL, NULL }, { NULL, HEAD_NONE, NULL, NULL } },
+    .name = "t5_encoder", .models = "sentence-t5, gtr-t5, instructor (all as T5EncoderModel); encoders of mT5 and umT5",
+    .hf_types = (const char *const[]){ "t5", "mt5", "umt5", NULL }, .gguf_archs = (const char *const[]){ "t5encoder", NULL },
+    .encoder_heads = (const struct family_head[]){
+        { "T5EncoderModel", HEAD_NONE, NULL, NULL },
+        { "MT5EncoderModel", HEAD_NONE, NULL, NULL },
+        { "UMT5EncoderModel", HEAD_NONE, NULL, NULL },
+        { NULL, HEAD_NONE, NULL, NULL } },
     .initial = { INITIAL, .task = HEARTH_TASK_ENCODER },
     .keys = keys, MODEL_WEIGHTS(encoder_model_weights), ENCODER_WEIGHTS(encoder_weights), .harmless = harmless, .finish = finish_encoder,
 };
