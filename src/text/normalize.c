@@ -241,25 +241,16 @@ static int run_strip(const struct step *s, struct encode *e, struct str in, stru
 /* ---- Precompiled: a charsmap as the tokenizers library applies it, which is not what SentencePiece does: by grapheme, and
  * with the shortest rule that begins one */
 
-static int base64_digit(char c)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *at = c ? strchr(digits, c) : NULL;
-    return at ? (int)(at - digits) : -1;
-}
-
 static int make_precompiled(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err)
 {
-    struct str blob = { arena_array(&t->arena, a->charsmap.n / 4 * 3 + 3, 1), 0 };
-    char *to = (char *)(uintptr_t)blob.p;
-    if (!to) return fail_memory(err, a->charsmap.n, "normalisation rules");
-    uint32_t bits = 0;
-    for (size_t i = 0; i < a->charsmap.n && a->charsmap.p[i] != '='; i++) {
-        const int digit = base64_digit(a->charsmap.p[i]);
-        if (digit < 0) return fail(err, HEARTH_E_FORMAT, "the normalisation rules are no base64 text");
-        bits = bits << 6 | (uint32_t)digit;
-        if (i % 4 != 0) to[blob.n++] = (char)(bits >> (6 - 2 * (i % 4)));
-    }
+    struct buf raw;
+    buf_init(&raw, TEXT_BYTES_MAX);
+    const bool valid = base64_read(a->charsmap, &raw);
+    const struct str blob = valid ? tokenizer_keep(t, buf_str(&raw)) : (struct str){ 0 };
+    const bool failed = raw.failed || (valid && !blob.p);
+    buf_free(&raw);
+    if (failed) return fail_memory(err, a->charsmap.n, "normalisation rules");
+    if (!valid) return fail(err, HEARTH_E_FORMAT, "the normalisation rules are no base64 text");
     return charsmap_open(&s->charsmap, blob, err);
 }
 

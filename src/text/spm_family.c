@@ -215,11 +215,6 @@ static bool is_among(struct str name, const char *const *names)
     return false;
 }
 
-static bool path_ends(const char *path, const char *end)
-{
-    return str_ends(str_from(path), str_from(end));
-}
-
 static int family_find(const struct hf_config *h, const char *path, const struct spm_family **out, struct hearth_error *err)
 {
     const size_t n = sizeof families / sizeof *families;
@@ -233,11 +228,11 @@ static int family_find(const struct hf_config *h, const char *path, const struct
     for (size_t i = 0; i < n && h->model_type.n && !*out; i++)
         if (is_among(h->model_type, families[i].types)) *out = &families[i];
     if (*out) return 0;
-    if (path_ends(path, "sentencepiece.bpe.model"))
+    if (str_ends(str_from(path), STR("sentencepiece.bpe.model")))
         return fail(err, HEARTH_E_UNSUPPORTED,
                     "sentencepiece.bpe.model is numbered anew by most families: open a folder that says which (tokenizer_config.json, "
                     "config.json)");
-    *out = path_ends(path, "spiece.model") ? &any_spiece : &any_model;
+    *out = str_ends(str_from(path), STR("spiece.model")) ? &any_spiece : &any_model;
     return 0;
 }
 
@@ -323,7 +318,7 @@ static int family_read(struct tokenizer *t, const char *path, const char *folder
     buf_init(&vocab, PATH_BYTES_MAX);
     if (f.named) status = named_path(folder, &vocab, err);
     if (f.named && vocab.n == 0) f.languages = NULL, f.before = ""; /* the file numbers its pieces itself */
-    if (!status && vocab.n == 0 && path_ends(path, "source.spm"))
+    if (!status && vocab.n == 0 && str_ends(str_from(path), STR("source.spm")))
         status = fail(err, HEARTH_E_NOT_FOUND, "source.spm needs the vocab.json that numbers its pieces");
     if (!status && f.first) status = f.first(t, h, err);
     if (!status) status = tokenizer_spm_read(t, path, f.numbers, vocab.n ? vocab.p : NULL, err);

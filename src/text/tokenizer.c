@@ -375,11 +375,6 @@ int tokenizer_add_template(struct tokenizer *t, bool after, int32_t id, struct h
     return 0;
 }
 
-static bool filter_all(const struct vocab *v, uint32_t id)
-{
-    return v->offset[id] != NO_ID;
-}
-
 /* Puts the added tokens that are matched before (or, normalised, after) the normalizer into a table of their own. */
 static int added_index(struct tokenizer *t, bool normalized, struct vocab *v, struct matcher *m, struct hearth_error *err)
 {
@@ -392,7 +387,7 @@ static int added_index(struct tokenizer *t, bool normalized, struct vocab *v, st
         if (!status) status = vocab_add(v, &token, err);
     }
     encode_free(&e);
-    return status ? status : matcher_build(m, v, filter_all, err);
+    return status ? status : matcher_build(m, v, NULL, err);
 }
 
 /* "<0x0A>" and, in files without such tokens, nothing. */

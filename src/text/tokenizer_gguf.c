@@ -87,11 +87,10 @@ static int merges_read(struct tokenizer *t, const struct container *c, struct he
     struct kv rule;
     int status = array_walk(c, KEY "merges", 0, &it, err);
     while (!status && kv_next(&it, &rule)) {
-        const struct str s = rule.type == KV_STRING ? rule.s : (struct str){ "", 0 };
-        const char *space = s.n ? memchr(s.p + 1, ' ', s.n - 1) : NULL;
-        if (!space) return fail(err, HEARTH_E_FORMAT, KEY "merges: rule %u has no two parts", t->merges.n);
-        const size_t left = (size_t)(space - s.p);
-        status = merges_add(&t->merges, &t->vocab, str_sub(s, 0, left), str_sub(s, left + 1, s.n), 0, err);
+        struct str left, right;
+        if (rule.type != KV_STRING || !merge_split(rule.s, &left, &right))
+            return fail(err, HEARTH_E_FORMAT, KEY "merges: rule %u has no two parts", t->merges.n);
+        status = merges_add(&t->merges, &t->vocab, left, right, 0, err);
     }
     return status ? status : merges_index(&t->merges, err);
 }

@@ -67,7 +67,7 @@ struct match { /* the texts that begin with the bytes fed so far */
     uint32_t lo, hi, depth;
 };
 
-typedef bool matcher_filter(const struct vocab *v, uint32_t id);
+typedef bool matcher_filter(const struct vocab *v, uint32_t id); /* NULL: all tokens */
 int      matcher_build(struct matcher *m, const struct vocab *v, matcher_filter *filter, struct hearth_error *err);
 void     matcher_free(struct matcher *m);
 bool     match_feed(const struct matcher *m, struct match *s, uint8_t byte); /* false: nothing begins so */
@@ -84,6 +84,7 @@ struct merges {
     uint32_t     *slot; /* hash table (left, right) -> rank + 1 */
     uint32_t      slots;
 };
+bool merge_split(struct str rule, struct str *left, struct str *right); /* "a b"; false: it has no two parts */
 /* left and right are token texts; what they make is left + right without the first `skip` bytes of right. */
 int      merges_add(struct merges *m, const struct vocab *v, struct str left, struct str right, size_t skip,
                     struct hearth_error *err);
@@ -317,6 +318,8 @@ int spm_family_read(struct tokenizer *t, const char *path, const char *folder, s
 /* A folder without a tokenizer file whose class needs none (ByT5). 1: it is no such folder. */
 int bytes_family_read(struct tokenizer *t, const char *folder, struct hearth_error *err);
 int vocab_json_read(struct vocab *v, const char *path, struct hearth_error *err); /* {text: id} */
+/* The same at a reader of the mapped file m, without vocab_index. */
+int vocab_map_read(struct vocab *v, const struct file_map *m, struct json *j);
 int tokenizer_llama2c_read(struct tokenizer *t, const char *path, int64_t n_vocab, struct hearth_error *err);
 /* vocab.txt; h: its roles and switches */
 int tokenizer_words_read(struct tokenizer *t, const char *path, const struct hf_config *h, struct hearth_error *err);

@@ -8,11 +8,11 @@
 enum { DROP_BYTES = 1 << 20, PAGE_BYTES = 4096, AFFIX_BYTES_MAX = 100 };
 
 /* Gives pages of the file back that lie behind the reader. */
-static void pages_drop(const struct tokenizer *t, const struct json *j, size_t *dropped)
+static void pages_drop(const struct file_map *m, const struct json *j, size_t *dropped)
 {
-    if (j->at < *dropped + DROP_BYTES || j->src.p != (const char *)t->map.p) return;
+    if (j->at < *dropped + DROP_BYTES || j->src.p != (const char *)m->p) return;
     const size_t from = *dropped & ~(size_t)(PAGE_BYTES - 1), to = j->at & ~(size_t)(PAGE_BYTES - 1);
-    madvise((void *)(uintptr_t)(t->map.p + from), to - from, MADV_DONTNEED);
+    madvise((void *)(uintptr_t)(m->p + from), to - from, MADV_DONTNEED);
     *dropped = to;
 }
 
@@ -24,7 +24,7 @@ static int value_skip(const struct tokenizer *t, struct json *j)
     enum json_kind kind = json_next(j);
     while (j->depth > outer && kind != JSON_ERROR) {
         kind = json_next(j);
-        pages_drop(t, j, &dropped);
+        pages_drop(&t->map, j, &dropped);
     }
     return kind == JSON_ERROR ? HEARTH_E_FORMAT : 0;
 }
@@ -294,11 +294,11 @@ int tokenizer_join_added(struct tokenizer *t, struct hearth_error *err)
 
 /* ---- models */
 
-static int vocab_map_read(struct tokenizer *t, struct json *j)
+int vocab_map_read(struct vocab *v, const struct file_map *m, struct json *j)
 {
     struct buf scratch;
     buf_init(&scratch, TEXT_BYTES_MAX);
-    t->vocab.last_counts = true;
+    v->last_counts = true;
     size_t dropped = j->at;
     int status = json_next(j) == JSON_OBJECT ? 0 : json_fail(j, "a vocabulary {text: id} was expected");
     while (!status) {
@@ -314,8 +314,8 @@ static int vocab_map_read(struct tokenizer *t, struct json *j)
         else if (kind != JSON_NUMBER || !j->is_int || j->integer < 0 || j->integer > INT32_MAX)
             status = json_fail(j, "a token id was expected");
         token.id = (uint32_t)j->integer;
-        if (!status) status = vocab_add(&t->vocab, &token, j->err);
-        pages_drop(t, j, &dropped);
+        if (!status) status = vocab_add(v, &token, j->err);
+        pages_drop(m, j, &dropped);
     }
     buf_free(&scratch);
     return status;
@@ -326,11 +326,7 @@ static int merge_read(struct tokenizer *t, struct json *j, enum json_kind kind, 
 {
     struct str left, right;
     if (kind == JSON_STRING) {
-        const struct str both = json_view(j, &scratch[0]);
-        const char *space = both.n ? memchr(both.p + 1, ' ', both.n - 1) : NULL;
-        if (!space) return json_fail(j, "a merge \"a b\" was expected");
-        left = (struct str){ both.p, (size_t)(space - both.p) };
-        right = str_sub(both, left.n + 1, both.n);
+        if (!merge_split(json_view(j, &scratch[0]), &left, &right)) return json_fail(j, "a merge \"a b\" was expected");
     } else {
         if (kind != JSON_ARRAY || json_next(j) != JSON_STRING) return json_fail(j, "a merge [\"a\", \"b\"] was expected");
         left = json_view(j, &scratch[0]);
@@ -350,7 +346,7 @@ static int merges_read(struct tokenizer *t, struct json *j)
     int status = json_next(j) == JSON_ARRAY ? 0 : json_fail(j, "a list of merges was expected");
     for (enum json_kind kind; !status && (kind = json_next(j)) != JSON_ARRAY_END;) {
         status = kind == JSON_ERROR ? HEARTH_E_FORMAT : merge_read(t, j, kind, scratch);
-        pages_drop(t, j, &dropped);
+        pages_drop(&t->map, j, &dropped);
     }
     for (int i = 0; i < 2; i++) buf_free(&scratch[i]);
     return status ? status : merges_index(&t->merges, j->err);
@@ -395,7 +391,7 @@ static int unigram_vocab_read(struct tokenizer *t, struct json *j)
         if (kind != JSON_NUMBER || json_next(j) != JSON_ARRAY_END) status = json_fail(j, "a piece [text, score] was expected");
         else if (scratch.failed) status = fail_memory(j->err, scratch.n, "a vocabulary");
         else status = vocab_add(&t->vocab, &token, j->err);
-        pages_drop(t, j, &dropped);
+        pages_drop(&t->map, j, &dropped);
     }
     buf_free(&scratch);
     return status;
@@ -445,18 +441,13 @@ static int bpe_read(struct tokenizer *t, struct member *m, struct hearth_error *
     t->fuse_unk = member_is_set(&m[M_FUSE]);
     t->byte_fallback = member_is_set(&m[M_BYTES]);
     t->ignore_merges = member_is_set(&m[M_IGNORE]);
-    status = vocab_map_read(t, &m[M_VOCAB].value);
+    status = vocab_map_read(&t->vocab, &t->map, &m[M_VOCAB].value);
     if (!status) status = vocab_index(&t->vocab, err);
     if (!status) status = merges_read(t, &m[M_MERGES].value);
     if (!status) status = tokenizer_join_added(t, err);
     t->model = t->byte_alphabet ? &model_byte_bpe : &model_bpe;
     if (!status && unk.n) tokenizer_find_unknown(t, unk);
     return status;
-}
-
-static bool filter_all(const struct vocab *v, uint32_t id)
-{
-    return v->offset[id] != NO_ID;
 }
 
 static int unigram_read(struct tokenizer *t, struct member *m, struct hearth_error *err)
@@ -469,7 +460,7 @@ static int unigram_read(struct tokenizer *t, struct member *m, struct hearth_err
     for (uint32_t i = 0; i < pieces; i++)
         if (i == 0 || t->vocab.score[i] < t->score_min) t->score_min = t->vocab.score[i];
     if (!status) status = vocab_index(&t->vocab, err);
-    if (!status) status = matcher_build(&t->pieces, &t->vocab, filter_all, err);
+    if (!status) status = matcher_build(&t->pieces, &t->vocab, NULL, err);
     if (!status) status = tokenizer_join_added(t, err);
     struct json j = m[M_UNK_ID].value;
     if (status || !j.src.p || json_next(&j) != JSON_NUMBER) return status;
@@ -483,7 +474,7 @@ static int words_read(struct tokenizer *t, struct member *m, const char *unk_nam
 {
     struct str unk;
     int status = json_member_string(t, &m[M_UNK], &unk);
-    if (!status) status = vocab_map_read(t, &m[M_VOCAB].value);
+    if (!status) status = vocab_map_read(&t->vocab, &t->map, &m[M_VOCAB].value);
     if (!status) status = vocab_index(&t->vocab, err);
     if (!status && !m[M_UNK].value.src.p) unk = str_from(unk_name);
     if (!status) tokenizer_find_unknown(t, unk);
@@ -504,7 +495,7 @@ static int wordpiece_read(struct tokenizer *t, struct member *m, struct hearth_e
     if (!status && t->prefix.n > AFFIX_BYTES_MAX)
         return fail(err, HEARTH_E_UNSUPPORTED, "a WordPiece model with a prefix of more than %d bytes", AFFIX_BYTES_MAX);
     if (!status) status = words_read(t, m, "[UNK]", err);
-    if (!status) status = matcher_build(&t->pieces, &t->vocab, filter_all, err);
+    if (!status) status = matcher_build(&t->pieces, &t->vocab, NULL, err);
     return status ? status : tokenizer_join_added(t, err);
 }
 

@@ -99,7 +99,7 @@ bool tokenizer_rwkv_fits(struct file_map m)
     return fits;
 }
 
-static bool filter_all(const struct vocab *v, uint32_t id)
+static bool filter_normal(const struct vocab *v, uint32_t id)
 {
     return v->offset[id] != NO_ID && v->type[id] == TOKEN_NORMAL;
 }
@@ -108,7 +108,7 @@ int greedy_setup(struct tokenizer *t, struct hearth_error *err)
 {
     t->model = &model_greedy;
     const int status = vocab_index(&t->vocab, err);
-    return status ? status : matcher_build(&t->pieces, &t->vocab, filter_all, err);
+    return status ? status : matcher_build(&t->pieces, &t->vocab, filter_normal, err);
 }
 
 /* Id 0 stands for the end of a text and has no line; its name is no text that makes it. */

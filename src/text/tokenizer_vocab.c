@@ -1,38 +1,16 @@
 /* Reads vocab.json + merges.txt, the form GPT-2's tokenizer had before tokenizer.json. */
 #include "text/tokenizer_int.h"
 
-static int vocab_text_read(struct vocab *v, struct str text, struct hearth_error *err)
-{
-    struct json j;
-    struct buf scratch;
-    enum json_kind kind;
-    int status = 0;
-    json_init(&j, text, err);
-    buf_init(&scratch, TEXT_BYTES_MAX);
-    if (json_next(&j) != JSON_OBJECT) status = json_fail(&j, "a vocabulary {text: id} was expected");
-    while (!status && (kind = json_next(&j)) != JSON_OBJECT_END) {
-        struct token token = { .type = TOKEN_NORMAL, .copy = true };
-        buf_clear(&scratch);
-        if (kind == JSON_KEY) json_text(&j, &scratch);
-        token.text = (struct str){ scratch.p ? scratch.p : "", scratch.n };
-        if (kind != JSON_KEY || json_next(&j) != JSON_NUMBER || !j.is_int || j.integer < 0 || j.integer > INT32_MAX)
-            status = json_fail(&j, "a vocabulary {text: id} was expected");
-        token.id = (uint32_t)j.integer;
-        if (!status) status = vocab_add(v, &token, err);
-    }
-    if (scratch.failed) status = fail_memory(err, scratch.n, "a vocabulary");
-    buf_free(&scratch);
-    return status ? status : vocab_index(v, err);
-}
-
 int vocab_json_read(struct vocab *v, const char *path, struct hearth_error *err)
 {
     struct file_map m;
+    struct json j;
     int status = file_map(&m, path, err);
     if (status) return status;
-    status = vocab_text_read(v, (struct str){ (const char *)m.p, m.n }, err);
+    json_init(&j, (struct str){ (const char *)m.p, m.n }, err);
+    status = vocab_map_read(v, &m, &j);
     file_unmap(&m);
-    return status;
+    return status ? status : vocab_index(v, err);
 }
 
 /* Lines "a b"; a first line may name the version. */
@@ -41,14 +19,12 @@ static int merges_txt_read(struct tokenizer *t, struct str text, struct hearth_e
     int status = 0;
     for (size_t at = 0; at < text.n && !status;) {
         const char *end = memchr(text.p + at, '\n', text.n - at);
-        struct str line = str_sub(text, at, end ? (size_t)(end - text.p) : text.n);
+        struct str left, right, line = str_sub(text, at, end ? (size_t)(end - text.p) : text.n);
         at += line.n + 1;
         if (line.n && line.p[line.n - 1] == '\r') line.n--;
         if (line.n == 0 || str_starts(line, STR("#version"))) continue;
-        const char *space = memchr(line.p + 1, ' ', line.n - 1);
-        if (!space) return fail(err, HEARTH_E_FORMAT, "merge %u (\"%.*s\") has no two parts", t->merges.n, STR_ARG(line));
-        const size_t left = (size_t)(space - line.p);
-        status = merges_add(&t->merges, &t->vocab, str_sub(line, 0, left), str_sub(line, left + 1, line.n), 0, err);
+        if (!merge_split(line, &left, &right)) return fail(err, HEARTH_E_FORMAT, "merge %u (\"%.*s\") has no two parts", t->merges.n, STR_ARG(line));
+        status = merges_add(&t->merges, &t->vocab, left, right, 0, err);
     }
     return status ? status : merges_index(&t->merges, err);
 }

@@ -65,11 +65,6 @@ static int by_id(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static bool filter_all(const struct vocab *v, uint32_t id)
-{
-    return v->offset[id] != NO_ID;
-}
-
 int tokenizer_words_read(struct tokenizer *t, const char *path, const struct hf_config *h, struct hearth_error *err)
 {
     struct file_map m;
@@ -83,7 +78,7 @@ int tokenizer_words_read(struct tokenizer *t, const char *path, const struct hf_
     t->prefix = STR("##");
     t->word_chars_max = 100;
     t->shows_added = true;
-    if (!status) status = matcher_build(&t->pieces, &t->vocab, filter_all, err);
+    if (!status) status = matcher_build(&t->pieces, &t->vocab, NULL, err);
     if (!status) status = steps_add(t, h, err);
     if (t->n_added > 1) qsort(t->added, t->n_added, sizeof *t->added, by_id);
     if (!status) status = special_add(t, h, err);

@@ -159,7 +159,7 @@ static uint32_t *order_sort(const struct vocab *v, uint32_t *order, uint32_t *ot
 int matcher_build(struct matcher *m, const struct vocab *v, matcher_filter *filter, struct hearth_error *err)
 {
     *m = (struct matcher){ .v = v };
-    for (uint32_t id = 0; id < v->n; id++) m->n += v->length[id] > 0 && filter(v, id);
+    for (uint32_t id = 0; id < v->n; id++) m->n += v->length[id] > 0 && (!filter || filter(v, id));
     uint32_t *order = mem_array(m->n, sizeof *order), *other = mem_array(m->n, sizeof *other);
     if (!order || !other) {
         mem_free(order);
@@ -168,7 +168,7 @@ int matcher_build(struct matcher *m, const struct vocab *v, matcher_filter *filt
     }
     uint32_t n = 0;
     for (uint32_t id = 0; id < v->n; id++)
-        if (v->length[id] > 0 && filter(v, id)) order[n++] = id;
+        if (v->length[id] > 0 && (!filter || filter(v, id))) order[n++] = id;
     m->order = order_sort(v, order, other, n);
     mem_free(m->order == order ? other : order);
     uint32_t at = 0;
@@ -243,6 +243,15 @@ static uint32_t pair_hash(uint32_t left, uint32_t right)
     uint64_t h = ((uint64_t)left << 32 | right) * 0x9e3779b97f4a7c15u;
     h ^= h >> 32;
     return (uint32_t)(h * 0xd6e8feb86659fd93u >> 32);
+}
+
+bool merge_split(struct str rule, struct str *left, struct str *right)
+{
+    const char *space = rule.n ? memchr(rule.p + 1, ' ', rule.n - 1) : NULL;
+    if (!space) return false;
+    *left = (struct str){ rule.p, (size_t)(space - rule.p) };
+    *right = str_sub(rule, left->n + 1, rule.n);
+    return true;
 }
 
 int merges_add(struct merges *m, const struct vocab *v, struct str left, struct str right, size_t skip, struct hearth_error *err)
