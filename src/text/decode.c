@@ -154,7 +154,7 @@ static void run_ctc(const struct step *s, struct buf *out, size_t from, bool fir
 
 /* ---- ByteFallback: "<0x0A>" is a byte */
 
-static int hex_digit(char c)
+int hex_digit(char c)
 {
     return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }

@@ -59,7 +59,8 @@ static const struct part parts_seed_coder[PARTS_MAX] = {
     SPLIT(CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|" WORD_TAIL), BYTES_ONLY,
 };
 static const struct part parts_bailing[PARTS_MAX] = {
-    SPLIT("'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"),
+    SPLIT("'(?i:[sdmt]|ll|ve|re)|"
+          "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"),
     BYTES_ONLY,
 };
 static const struct part parts_exaone_moe[PARTS_MAX] = {

@@ -65,7 +65,8 @@ static int encode_suffix(const struct tokenizer *t, struct str suffix, struct id
     return status;
 }
 
-static int encode_parts(const struct tokenizer *t, const char *const *parts, struct str prefix, struct str suffix, struct ids *out, struct hearth_error *err)
+static int encode_parts(const struct tokenizer *t, const char *const *parts, struct str prefix, struct str suffix,
+                        struct ids *out, struct hearth_error *err)
 {
     int status = 0;
     for (; *parts && !status; parts++) {
@@ -81,18 +82,21 @@ static int encode_parts(const struct tokenizer *t, const char *const *parts, str
     return status;
 }
 
-int tokenizer_infill(const struct tokenizer *t, struct str prefix, struct str suffix, struct infill *out, struct hearth_error *err)
+int tokenizer_infill(const struct tokenizer *t, struct str prefix, struct str suffix, struct infill *out,
+                     struct hearth_error *err)
 {
     struct tokenizer_info info;
     size_t i = 0;
     *out = (struct infill){ 0 };
     while (i < sizeof layouts / sizeof *layouts && !fits(t, layouts[i].parts)) i++;
     if (i == sizeof layouts / sizeof *layouts)
-        return fail(err, HEARTH_E_UNSUPPORTED, "the model's vocabulary has no tokens for infilling, such as <fim_prefix>; it can only go on from the end of a text");
+        return fail(err, HEARTH_E_UNSUPPORTED, "the model's vocabulary has no tokens for infilling, such as <fim_prefix>; "
+                    "it can only go on from the end of a text");
     tokenizer_info(t, &info);
     int status = info.add_bos && info.bos >= 0 ? append(&out->ids, &info.bos, 1, err) : 0;
     if (!status) status = encode_parts(t, layouts[i].parts, prefix, suffix, &out->ids, err);
-    if (!status && info.add_eos && info.eos >= 0 && layouts[i].parts[0] == PREFIX && !layouts[i].parts[3]) /* a source ends as sources do */
+    if (!status && info.add_eos && info.eos >= 0 && layouts[i].parts[0] == PREFIX && !layouts[i].parts[3])
+        /* a source ends as sources do */
         status = append(&out->ids, &info.eos, 1, err);
     for (const char *const *end = layouts[i].ends; *end; end++) {
         const int32_t id = tokenizer_find(t, str_from(*end));

@@ -13,6 +13,7 @@ struct infill {
 };
 
 /* HEARTH_E_UNSUPPORTED: the vocabulary has no tokens for it. */
-int tokenizer_infill(const struct tokenizer *t, struct str prefix, struct str suffix, struct infill *out, struct hearth_error *err);
+int tokenizer_infill(const struct tokenizer *t, struct str prefix, struct str suffix, struct infill *out,
+                     struct hearth_error *err);
 
 #endif

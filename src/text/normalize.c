@@ -365,7 +365,8 @@ static const struct normalize_kind normalize_kinds[] = {
     { "SentencePiece", make_sentencepiece, run_sentencepiece },
 };
 
-static int normalize_put(struct tokenizer *t, const struct step_args *a, const struct normalize_kind *kind, struct hearth_error *err)
+static int normalize_put(struct tokenizer *t, const struct step_args *a, const struct normalize_kind *kind,
+                         struct hearth_error *err)
 {
     if (t->normalize.n == STEPS_MAX) return fail(err, HEARTH_E_UNSUPPORTED, "more than %d normalizer steps", STEPS_MAX);
     struct step *s = &t->normalize.step[t->normalize.n++];

@@ -311,7 +311,8 @@ static bool class_is_set(const struct rewrite *r)
         const bool was_first = first;
         first = false;
         if (c == '\\') {
-            if (next == 'W' || next == 'H' || next == 'P' || (next == 'p' && i + 3 < r->in.n && r->in.p[i + 3] == '^')) return true;
+            if (next == 'W' || next == 'H' || next == 'P' || (next == 'p' && i + 3 < r->in.n && r->in.p[i + 3] == '^'))
+                return true;
             i++;
         } else if (c == '&' && next == '&') {
             return true;

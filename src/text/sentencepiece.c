@@ -105,7 +105,9 @@ static int piece_read(struct tokenizer *t, struct model_file *m, struct str byte
             token.type = f.value >= TOKEN_NORMAL && f.value <= TOKEN_BYTE ? (enum token_type)f.value : TOKEN_UNUSED;
     }
     if (more < 0 || !token.text.p) return broken(err);
-    if (m->pieces == 0 && token.type != TOKEN_UNKNOWN && m->numbers && m->numbers->unknown_first) m->numbers = NULL; /* has them */
+    /* has them */
+    if (m->pieces == 0 && token.type != TOKEN_UNKNOWN && m->numbers && m->numbers->unknown_first)
+        m->numbers = NULL;
     token.id = piece_id(m->numbers, m->pieces);
     m->pieces++;
     return vocab_add(&t->vocab, &token, err);
@@ -148,7 +150,8 @@ static int denormalizer_check(struct str bytes, struct hearth_error *err)
     struct model_file m = { 0 };
     const int status = normalizer_read(&m, bytes, err);
     if (status || !m.options.charsmap.n) return status;
-    return fail(err, HEARTH_E_UNSUPPORTED, "SentencePiece models that rewrite decoded text (denormalizer_spec) are not known to hearth");
+    return fail(err, HEARTH_E_UNSUPPORTED,
+                "SentencePiece models that rewrite decoded text (denormalizer_spec) are not known to hearth");
 }
 
 static int32_t control_find(const struct tokenizer *t, struct str name)
@@ -213,7 +216,8 @@ int tokenizer_spm_read(struct tokenizer *t, const char *path, const struct spm_n
                        struct hearth_error *err)
 {
     struct model_file m = {
-        .numbers = numbers, .type = MODEL_UNIGRAM, .unk = STR("<unk>"), .bos = STR("<s>"), .eos = STR("</s>"), .pad = STR("<pad>"),
+        .numbers = numbers, .type = MODEL_UNIGRAM,
+        .unk = STR("<unk>"), .bos = STR("<s>"), .eos = STR("</s>"), .pad = STR("<pad>"),
         .options = { .dummy_prefix = true, .remove_extra = true, .escape = true },
     };
     int status = file_map(&t->map, path, err);

@@ -6,7 +6,8 @@
 #include "text/spm_family.h"
 #include "text/tokenizer_int.h"
 
-enum { PATH_BYTES_MAX = 1 << 16, EXTRA_IDS = 100, EXTRA_IDS_MAX = 10000, BYT5_EXTRA_IDS = 125, PEGASUS_OFFSET = 103, NAME_BYTES = 64 };
+enum { PATH_BYTES_MAX = 1 << 16, EXTRA_IDS = 100, EXTRA_IDS_MAX = 10000, BYT5_EXTRA_IDS = 125, PEGASUS_OFFSET = 103,
+       NAME_BYTES = 64 };
 
 /* ---- tokens behind the pieces */
 
@@ -110,7 +111,8 @@ static int tail_marian(struct tail *a, struct hearth_error *err)
     a->t->bos = -1;
     for (uint32_t id = 0; id < a->next && !status; id++) {
         const struct added code = { .content = vocab_text(&a->t->vocab, id), .id = id };
-        if (str_starts(code.content, STR(">>")) && str_ends(code.content, STR("<<"))) status = tokenizer_add_token(a->t, &code, err);
+        if (str_starts(code.content, STR(">>")) && str_ends(code.content, STR("<<")))
+            status = tokenizer_add_token(a->t, &code, err);
     }
     return status;
 }
@@ -198,7 +200,8 @@ static const struct spm_family families[] = {
 };
 
 /* Files whose folder says nothing more. */
-static const struct spm_family any_model = { .before = "b", .after = "", .legacy = true }, any_spiece = { .before = "", .after = "e" };
+static const struct spm_family any_model = { .before = "b", .after = "", .legacy = true },
+                               any_spiece = { .before = "", .after = "e" };
 
 /* Classes with rules of their own that are not written yet. */
 static const char *const unknown_classes[] = {
@@ -230,8 +233,8 @@ static int family_find(const struct hf_config *h, const char *path, const struct
     if (*out) return 0;
     if (str_ends(str_from(path), STR("sentencepiece.bpe.model")))
         return fail(err, HEARTH_E_UNSUPPORTED,
-                    "sentencepiece.bpe.model is numbered anew by most families: open a folder that says which (tokenizer_config.json, "
-                    "config.json)");
+                    "sentencepiece.bpe.model is numbered anew by most families: open a folder that says which "
+                    "(tokenizer_config.json, config.json)");
     *out = str_ends(str_from(path), STR("spiece.model")) ? &any_spiece : &any_model;
     return 0;
 }
@@ -346,13 +349,15 @@ static int folder_read(struct tokenizer *t, const char *path, const char *folder
     if (!h->pad.p) h->pad = f.pad;
     if (f.numbers == &pegasus && h->offset == 0) f.numbers = NULL;
     else if (f.numbers == &pegasus && h->offset > 0 && h->offset != PEGASUS_OFFSET)
-        return fail(err, HEARTH_E_UNSUPPORTED, "a Pegasus tokenizer with \"offset\": %lld is not known to hearth", (long long)h->offset);
+        return fail(err, HEARTH_E_UNSUPPORTED, "a Pegasus tokenizer with \"offset\": %lld is not known to hearth",
+                    (long long)h->offset);
     return family_read(t, path, folder, h, f, err);
 }
 
 int spm_family_read(struct tokenizer *t, const char *path, const char *folder, struct hearth_error *err)
 {
-    struct hf_config h = { .add_bos = -1, .add_eos = -1, .legacy = -1, .legacy_behaviour = -1, .extra_ids = -1, .want_added = true };
+    struct hf_config h = { .add_bos = -1, .add_eos = -1, .legacy = -1, .legacy_behaviour = -1, .extra_ids = -1,
+                           .want_added = true };
     const struct spm_family *f = NULL;
     int status = folder ? hf_config_read(t, folder, &h, err) : 0;
     if (!status) status = family_find(&h, path, &f, err);

@@ -30,7 +30,8 @@ int encode_put(struct encode *e, uint32_t id)
     struct ids *out = e->out;
     const int status = out->n < out->room ? 0 : ids_reserve(out, out->n + 1, e->err);
     if (status) return status;
-    if (e->t->n_named && id > e->t->n_named && id < e->t->vocab.n && e->t->vocab.offset[id] != NO_ID) id = (uint32_t)e->t->unknown;
+    if (e->t->n_named && id > e->t->n_named && id < e->t->vocab.n && e->t->vocab.offset[id] != NO_ID)
+        id = (uint32_t)e->t->unknown;
     out->id[out->n++] = (int32_t)id;
     e->last_unknown = false;
     return 0;
@@ -253,7 +254,8 @@ int tokenizer_encode_most(const struct tokenizer *t, struct str first, const str
     size_t around = 0;
     int status = n ? 0 : fail(err, HEARTH_E_UNSUPPORTED, "the tokenizer does not say how it joins two texts");
     for (uint32_t i = 0; i < n; i++) around += parts[i].id >= 0;
-    if (!status && around > most) status = fail(err, HEARTH_E_ARG, "%zu tokens are not even room for the %zu special ones", most, around);
+    if (!status && around > most)
+        status = fail(err, HEARTH_E_ARG, "%zu tokens are not even room for the %zu special ones", most, around);
     if (!status) status = tokenizer_encode(t, first, false, &text[0], err);
     if (!status && second) status = tokenizer_encode(t, *second, false, &text[1], err);
     if (!status) {

@@ -17,8 +17,8 @@ struct ids { /* growing array of token ids */
 void ids_free(struct ids *v);
 
 /* Finds the tokenizer of an opened model: inside the file (GGUF) or beside it (folder: tokenizer.json, tokenizer.model,
- * spiece.model, sentencepiece.bpe.model, vocab.json + merges.txt, vocab.txt; llama2.c: tokenizer.bin, tokN.bin beside the file). c has
- * to outlive the tokenizer: the texts of a GGUF's tokens stay where they are. */
+ * spiece.model, sentencepiece.bpe.model, source.spm, vocab.json + merges.txt, vocab.txt; llama2.c: tokenizer.bin, tokN.bin
+ * beside the file). c has to outlive the tokenizer: the texts of a GGUF's tokens stay where they are. */
 int tokenizer_open_model(struct tokenizer **out, const struct container *c, struct hearth_error *err);
 /* Opens a tokenizer file (or a folder, or a GGUF) itself. */
 int  tokenizer_open_file(struct tokenizer **out, const char *path, struct hearth_error *err);

@@ -281,7 +281,8 @@ static int bert_read(struct tokenizer *t, const struct container *c, struct hear
 static int none_read(struct tokenizer *t, const struct container *c, struct hearth_error *err)
 {
     (void)t, (void)c;
-    return fail(err, HEARTH_E_NOT_FOUND, "the file says that it has no tokenizer (tokenizer.ggml.model is \"none\"): give token ids");
+    return fail(err, HEARTH_E_NOT_FOUND,
+                "the file says that it has no tokenizer (tokenizer.ggml.model is \"none\"): give token ids");
 }
 
 static const struct {

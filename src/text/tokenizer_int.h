@@ -254,7 +254,7 @@ struct tokenizer {
     struct steps    normalize, pre, decode;
     int32_t         before[TEMPLATE_IDS_MAX], after[TEMPLATE_IDS_MAX];
     uint32_t        n_before, n_after;
-    struct post_part *single, *pair;         /* [POST_PARTS_MAX] the same with types, and for two texts; see tokenizer_encode_types */
+    struct post_part *single, *pair;         /* [POST_PARTS_MAX] with types, and for two texts; see tokenizer_encode_types */
     uint32_t        n_single, n_pair;
     int32_t         bos, eos, unk, pad;
     int32_t         unknown;       /* what the model gives for unknown characters; -1: nothing */
@@ -332,6 +332,7 @@ bool tokenizer_tekken_fits(struct file_map m);
 int tokenizer_rwkv_read(struct tokenizer *t, const char *path, struct hearth_error *err);
 bool tokenizer_rwkv_fits(struct file_map m);
 bool base64_read(struct str in, struct buf *out);
+int hex_digit(char c); /* -1: none */
 int tiktoken_split(struct tokenizer *t, struct str pattern, bool nfc, struct hearth_error *err);
 int greedy_setup(struct tokenizer *t, struct hearth_error *err); /* tables of model_greedy; the vocabulary is complete */
 int tokenizer_gguf_read(struct tokenizer *t, const struct container *c, struct hearth_error *err);
@@ -375,8 +376,9 @@ int json_keep(struct tokenizer *t, const struct json *j, struct str *out);
 int json_read_added(struct tokenizer *t, struct json *j, int64_t id);
 /* tokenizer_post.c: reads a post-processor of tokenizer.json; kind: what was just read. */
 int post_read(struct tokenizer *t, struct json *j, enum json_kind kind);
+/* Around two texts stands what stands around one. */
+int post_start_end(struct tokenizer *t, const int32_t *start, size_t n, int32_t end, struct hearth_error *err);
 /* What BERT and RoBERTa put round one text and two: cls A sep [sep] B sep. */
-int post_start_end(struct tokenizer *t, const int32_t *start, size_t n, int32_t end, struct hearth_error *err); /* once for both */
 int post_cls_sep(struct tokenizer *t, int32_t cls, int32_t sep, bool roberta, struct hearth_error *err);
 
 /* ---- SentencePiece's rules, common to .model, GGUF and llama2.c */

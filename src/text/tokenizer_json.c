@@ -488,7 +488,8 @@ static int wordpiece_read(struct tokenizer *t, struct member *m, struct hearth_e
     t->prefix = STR("##");
     struct json j = m[M_CHARS].value;
     if (j.src.p) {
-        if (json_next(&j) != JSON_NUMBER || !j.is_int || j.integer < 0) return json_fail(&j, "a number of characters was expected");
+        if (json_next(&j) != JSON_NUMBER || !j.is_int || j.integer < 0)
+            return json_fail(&j, "a number of characters was expected");
         t->word_chars_max = (uint64_t)j.integer;
     }
     int status = m[M_PREFIX].value.src.p ? json_member_string(t, &m[M_PREFIX], &t->prefix) : 0;

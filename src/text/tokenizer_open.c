@@ -465,7 +465,8 @@ int tokenizer_open_file(struct tokenizer **out, const char *path, struct hearth_
         if (!container_open(&c, path, NULL)) return container_take(out, c, err);
         status = folder_open(out, path, NULL, err);
         return status == 1
-                   ? fail(err, HEARTH_E_NOT_FOUND, "%s has no tokenizer.json, tokenizer.model, spiece.model, vocab.json nor vocab.txt",
+                   ? fail(err, HEARTH_E_NOT_FOUND,
+                          "%s has no tokenizer.json, tokenizer.model, spiece.model, vocab.json nor vocab.txt",
                           path)
                    : status;
     }

@@ -13,7 +13,8 @@ struct post {
 
 static int part_put(struct parts *p, int64_t id, int64_t type, struct hearth_error *err)
 {
-    if (p->n == POST_PARTS_MAX) return fail(err, HEARTH_E_UNSUPPORTED, "a post-processor adds more than %d tokens", POST_PARTS_MAX);
+    if (p->n == POST_PARTS_MAX)
+        return fail(err, HEARTH_E_UNSUPPORTED, "a post-processor adds more than %d tokens", POST_PARTS_MAX);
     if (id < PART_B || id > INT32_MAX || type < 0 || type > INT32_MAX)
         return fail(err, HEARTH_E_FORMAT, "a post-processor with an id out of range");
     p->part[p->n++] = (struct post_part){ (int32_t)id, (int32_t)type };
@@ -78,7 +79,8 @@ static int post_byte_level(struct tokenizer *t, struct member *m, struct post *p
 /* ---- TemplateProcessing */
 
 /* The ids that special_tokens gives for a name: {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}} */
-static int template_special(const struct tokenizer *t, const struct member *tokens, struct str name, int64_t type, struct parts *p)
+static int template_special(const struct tokenizer *t, const struct member *tokens, struct str name, int64_t type,
+                            struct parts *p)
 {
     struct json j = tokens->value;
     struct buf scratch;

@@ -24,8 +24,7 @@ static bool hex_read(struct line *l, int digits, uint32_t *out)
 {
     *out = 0;
     for (int i = 0; i < digits; i++, l->at++) {
-        const char c = line_peek(l);
-        const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        const int digit = hex_digit(line_peek(l));
         if (digit < 0) return false;
         *out = *out << 4 | (uint32_t)digit;
     }
@@ -44,7 +43,8 @@ static bool escape_read(struct line *l, bool bytes, struct buf *out)
         buf_char(out, meant[at - letters]);
         return true;
     }
-    if (!hex_read(l, c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : -1, &code) || (c != 'x' && (c != 'u' && c != 'U'))) return false;
+    if (!hex_read(l, c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : -1, &code) || (c != 'x' && (c != 'u' && c != 'U')))
+        return false;
     if (bytes && c != 'x') return false;
     if (code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return false;
     char utf8[4] = { (char)code };

@@ -38,7 +38,8 @@ static int parts_find(struct json *j, struct tekken *k)
 
 static int number_read(struct json *j, int64_t *out, int64_t most)
 {
-    if (json_next(j) != JSON_NUMBER || !j->is_int || j->integer < 0 || j->integer > most) return json_fail(j, "a small number was expected");
+    if (json_next(j) != JSON_NUMBER || !j->is_int || j->integer < 0 || j->integer > most)
+        return json_fail(j, "a small number was expected");
     *out = j->integer;
     return 0;
 }
@@ -50,7 +51,8 @@ static int config_read(struct tokenizer *t, struct tekken *k)
     if (json_next(j) != JSON_OBJECT) return json_fail(j, "a configuration was expected");
     while ((kind = json_next(j)) == JSON_KEY) {
         int status = 0;
-        if (json_is(j, "pattern")) status = json_next(j) == JSON_STRING ? json_keep(t, j, &k->pattern) : json_fail(j, "a pattern was expected");
+        if (json_is(j, "pattern"))
+            status = json_next(j) == JSON_STRING ? json_keep(t, j, &k->pattern) : json_fail(j, "a pattern was expected");
         else if (json_is(j, "default_vocab_size")) status = number_read(j, &k->n_vocab, TOKENS_MAX);
         else if (json_is(j, "default_num_special_tokens")) status = number_read(j, &k->n_special, SPECIALS_MAX);
         else status = json_skip(j, JSON_KEY);
@@ -78,7 +80,9 @@ static int entry_read(struct json *j, const char *key, struct buf *text, int64_t
         }
         if (status) return status;
     }
-    return kind == JSON_OBJECT_END && *rank >= 0 && text->n && !text->failed ? 0 : json_fail(j, "a token with its rank was expected");
+    return kind == JSON_OBJECT_END && *rank >= 0 && text->n && !text->failed
+               ? 0
+               : json_fail(j, "a token with its rank was expected");
 }
 
 static int vocab_read(struct tokenizer *t, struct tekken *k)
@@ -118,7 +122,8 @@ static int special_listed(struct tokenizer *t, struct tekken *k, bool *known)
     buf_init(&name, ADDED_BYTES_MAX + 1);
     for (enum json_kind kind; !status && (kind = json_next(j)) != JSON_ARRAY_END;) {
         status = kind == JSON_OBJECT ? entry_read(j, "token_str", &name, &rank) : json_fail(j, "a token was expected");
-        if (!status && (rank >= k->n_special || known[rank])) status = json_fail(j, "a special token with a rank of its own was expected");
+        if (!status && (rank >= k->n_special || known[rank]))
+            status = json_fail(j, "a special token with a rank of its own was expected");
         if (status) continue;
         known[rank] = true;
         status = special_add(t, (uint32_t)rank, buf_str(&name), j->err);

@@ -23,7 +23,8 @@ static int merges_txt_read(struct tokenizer *t, struct str text, struct hearth_e
         at += line.n + 1;
         if (line.n && line.p[line.n - 1] == '\r') line.n--;
         if (line.n == 0 || str_starts(line, STR("#version"))) continue;
-        if (!merge_split(line, &left, &right)) return fail(err, HEARTH_E_FORMAT, "merge %u (\"%.*s\") has no two parts", t->merges.n, STR_ARG(line));
+        if (!merge_split(line, &left, &right))
+            return fail(err, HEARTH_E_FORMAT, "merge %u (\"%.*s\") has no two parts", t->merges.n, STR_ARG(line));
         status = merges_add(&t->merges, &t->vocab, left, right, 0, err);
     }
     return status ? status : merges_index(&t->merges, err);

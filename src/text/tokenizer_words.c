@@ -88,6 +88,7 @@ int tokenizer_words_read(struct tokenizer *t, const char *path, const struct hf_
     if (status) return status;
     t->pad = h->pad.n ? tokenizer_find(t, h->pad) : -1;
     const int32_t cls = tokenizer_find(t, h->cls), sep = tokenizer_find(t, h->sep);
-    if (cls < 0 || sep < 0) return fail(err, HEARTH_E_FORMAT, "no tokens \"%.*s\" and \"%.*s\"", STR_ARG(h->cls), STR_ARG(h->sep));
+    if (cls < 0 || sep < 0)
+        return fail(err, HEARTH_E_FORMAT, "no tokens \"%.*s\" and \"%.*s\"", STR_ARG(h->cls), STR_ARG(h->sep));
     return post_cls_sep(t, cls, sep, false, err);
 }

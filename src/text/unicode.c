@@ -127,7 +127,8 @@ static int stretch_normalize(struct codes *c, struct buf *out, struct str s, utf
         int32_t dst[DECOMPOSED_MAX];
         int boundary = 0;
         const int32_t code = dst[0] = utf8_next(s, &at);
-        const utf8proc_ssize_t n = unicode_decomposes(code) ? utf8proc_decompose_char(code, dst, DECOMPOSED_MAX, options, &boundary) : 1;
+        const utf8proc_ssize_t n =
+            unicode_decomposes(code) ? utf8proc_decompose_char(code, dst, DECOMPOSED_MAX, options, &boundary) : 1;
         if (n < 0 || n > DECOMPOSED_MAX) return fail(err, HEARTH_E_INTERNAL, "utf8proc cannot decompose a character");
         if (!codes_put(c, dst, (uint64_t)n)) return fail_memory(err, c->n * 8, "normalising text");
     }

@@ -304,7 +304,8 @@ static void golden_ids(const char *path, int flags, struct str text, struct ids 
     struct ids v = text_encode(t, text, !(flags & GOLDEN_BARE));
     struct buf back;
     text_decode(t, &v, &back);
-    if (!(flags & GOLDEN_LOSSY) && !str_eq(buf_str(&back), text)) fail_msg("%s: decoded to \"%.*s\"", path, STR_ARG(buf_str(&back)));
+    if (!(flags & GOLDEN_LOSSY) && !str_eq(buf_str(&back), text))
+        fail_msg("%s: decoded to \"%.*s\"", path, STR_ARG(buf_str(&back)));
     if (flags & GOLDEN_BEGUN) expected.id++, expected.n--;
     if (flags & GOLDEN_ENDED) expected.n--;
     if (flags & (GOLDEN_BEGUN | GOLDEN_ENDED) || v.n > GOLDEN_IDS) v.n = v.n < expected.n ? v.n : expected.n;
