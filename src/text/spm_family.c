@@ -162,6 +162,7 @@ struct spm_family {
     bool               pad_first;         /* id 1 is <pad>, which is in no file */
     enum join          join;
     bool               legacy;            /* "legacy": false asks for one dummy space a text, not one behind every added token */
+    bool               prefix_once;       /* the same, always */
 };
 
 #define NAMES(...) (const char *const[]){ __VA_ARGS__, NULL }
@@ -174,8 +175,8 @@ static const struct spm_numbers fairseq = { (const uint8_t[]){ 3, 0, 2 }, 3, 1, 
                                 pegasus = { (const uint8_t[]){ 0, 1 }, 2, PEGASUS_OFFSET, false };
 
 static const struct spm_family families[] = {
-    { NAMES("LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer"), NAMES("llama", "gemma"), .before = "b", .after = "",
-      .legacy = true },
+    { NAMES("LlamaTokenizer", "GemmaTokenizer"), NAMES("llama", "gemma"), .before = "b", .after = "", .legacy = true },
+    { NAMES("CodeLlamaTokenizer"), NAMES("code_llama"), .before = "b", .after = "", .prefix_once = true },
     { NAMES("T5Tokenizer", "MT5Tokenizer"), NAMES("t5", "mt5", "umt5", "longt5", "switch_transformers", "pix2struct", "musicgen"),
       .before = "", .after = "e", .tail = tail_sentinels, .legacy = true },
     { NAMES("XLMRobertaTokenizer"), NAMES("xlm-roberta", "xlm-roberta-xl", "xmod", "gte", "jina_embeddings_v3"), .before = "b",
@@ -335,7 +336,7 @@ static int family_read(struct tokenizer *t, const char *path, const char *folder
     if (!status) status = tail_special(&tail, err);
     if (status) return status;
     tokenizer_roles(t, h);
-    t->prefix_once = f.legacy && h->legacy == 0;
+    t->prefix_once = f.prefix_once || (f.legacy && h->legacy == 0);
     status = template_put(t, &f, h, err);
     return status ? status : tokenizer_recognise(t, err);
 }

@@ -353,6 +353,7 @@ int tokenizer_add_token(struct tokenizer *t, const struct added *a, struct heart
 {
     if (a->content.n == 0 || a->content.n > ADDED_BYTES_MAX || a->id > INT32_MAX)
         return fail(err, HEARTH_E_UNSUPPORTED, "added token %u is %zu bytes long", a->id, a->content.n);
+    if (a->normalized && !utf8_valid(a->content)) return fail(err, HEARTH_E_FORMAT, "added token %u is no valid UTF-8", a->id);
     if (t->n_added == ADDED_MAX) return fail(err, HEARTH_E_UNSUPPORTED, "more than %d added tokens", ADDED_MAX);
     if (t->n_added == t->added_room) {
         const uint32_t room = t->added_room * 2 + 32;

@@ -16,6 +16,7 @@ static struct tokenizer *tokenizer_new(struct hearth_error *err)
     arena_init(&t->arena, ARENA_BYTES_MAX);
     t->bos = t->eos = t->unk = t->pad = t->unknown = -1;
     t->decode_growth = 1;
+    t->prefix = t->suffix = STR("");
     t->normalize.step = arena_array(&t->arena, STEPS_MAX, sizeof(struct step));
     t->pre.step = arena_array(&t->arena, STEPS_MAX, sizeof(struct step));
     t->decode.step = arena_array(&t->arena, STEPS_MAX, sizeof(struct step));

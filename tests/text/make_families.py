@@ -36,6 +36,7 @@ UNIGRAM, BPE, T5 = 'xlm-roberta/sentencepiece.bpe.model', 'llama-new/tokenizer.m
 record('llama', 'LlamaTokenizer', {'tokenizer.model': BPE}, {})
 record('llama, legacy', 'LlamaTokenizer', {'tokenizer.model': BPE}, {'legacy': True})
 record('llama, not legacy', 'LlamaTokenizer', {'tokenizer.model': BPE}, {'legacy': False})
+record('code llama', 'CodeLlamaTokenizer', {'tokenizer.model': BPE}, {})
 record('t5', 'T5Tokenizer', {'spiece.model': T5}, {}, [x for x in TEXTS if not x.endswith('</s>')])
 record('t5, not legacy', 'T5Tokenizer', {'spiece.model': T5}, {'legacy': False}, [x for x in TEXTS if not x.endswith('</s>')])
 record('xlm-roberta', 'XLMRobertaTokenizer', {'sentencepiece.bpe.model': UNIGRAM}, {}, pairs=True)
