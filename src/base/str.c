@@ -18,7 +18,8 @@ uint64_t str_hash(struct str s)
         h ^= h >> 29;
     }
     w = 0;
-    if (i < s.n) memcpy(&w, s.p + i, s.n - i);
+    if (s.n >= 8) memcpy(&w, s.p + s.n - 8, 8); /* once more some bytes of the last step: a load is cheaper than a copy */
+    else for (; i < s.n; i++) w = w << 8 | (uint8_t)s.p[i];
     h = (h ^ w) * k;
     h = (h ^ h >> 32) * k;
     return h ^ h >> 29;
@@ -52,22 +53,31 @@ static size_t utf8_match(const uint8_t *p, size_t n, struct utf8_lead lead)
     return i;
 }
 
-int32_t utf8_next(struct str s, size_t *at)
+static bool utf8_trails(const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80) return false;
+    return true;
+}
+
+int32_t utf8_next_long(struct str s, size_t *at)
 {
     const uint8_t *p = (const uint8_t *)s.p + *at;
-    const struct utf8_lead lead = utf8_lead(p[0]);
-    if (lead.n == 1) {
-        *at += 1;
-        return p[0];
+    const size_t room = s.n - *at;
+    int32_t code = -1;
+    size_t n = 1;
+    if (p[0] >= 0xc2 && p[0] < 0xe0 && room >= 2 && utf8_trails(p + 1, 1)) {
+        code = (p[0] & 0x1f) << 6 | (p[1] & 0x3f);
+        n = 2;
+    } else if (p[0] >= 0xe0 && p[0] < 0xf0 && room >= 3 && utf8_trails(p + 1, 2)) {
+        code = (p[0] & 0x0f) << 12 | (p[1] & 0x3f) << 6 | (p[2] & 0x3f);
+        n = code < 0x800 || (code >= 0xd800 && code < 0xe000) ? 1 : 3;
+    } else if (p[0] >= 0xf0 && p[0] < 0xf5 && room >= 4 && utf8_trails(p + 1, 3)) {
+        code = (p[0] & 0x07) << 18 | (p[1] & 0x3f) << 12 | (p[2] & 0x3f) << 6 | (p[3] & 0x3f);
+        n = code < 0x10000 || code > 0x10ffff ? 1 : 4;
     }
-    if (lead.n == 0 || utf8_match(p, s.n - *at, lead) < lead.n) {
-        *at += 1;
-        return -1;
-    }
-    int32_t code = p[0] & (0x7f >> lead.n);
-    for (int i = 1; i < lead.n; i++) code = code << 6 | (p[i] & 0x3f);
-    *at += lead.n;
-    return code;
+    *at += n;
+    return n == 1 ? -1 : code;
 }
 
 size_t utf8_put(char out[4], uint32_t code)
@@ -84,8 +94,12 @@ size_t utf8_put(char out[4], uint32_t code)
 
 bool utf8_valid(struct str s)
 {
-    for (size_t at = 0; at < s.n;)
-        if (utf8_next(s, &at) < 0) return false;
+    for (size_t at = 0; at < s.n;) {
+        uint64_t eight = UINT64_MAX;
+        if (s.n - at >= 8) memcpy(&eight, s.p + at, 8);
+        if (!(eight & 0x8080808080808080u)) at += 8;
+        else if (utf8_next(s, &at) < 0) return false;
+    }
     return true;
 }
 

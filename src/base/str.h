@@ -28,10 +28,19 @@ uint64_t str_hash(struct str s);
 /* UTF-8. utf8_next: decodes the character at s[*at], advances *at (by at least 1, at most s.n - *at) and returns its code
  * point, or -1 for a malformed byte (then one byte is consumed). utf8_put: writes 1 to 4 bytes, returns how many.
  * utf8_tail: how many bytes at the end of s begin a character that is not complete yet (0 to 3). */
-int32_t utf8_next(struct str s, size_t *at);
+static inline int32_t utf8_next(struct str s, size_t *at);
 size_t  utf8_put(char out[4], uint32_t code);
 bool    utf8_valid(struct str s);
 size_t  utf8_tail(struct str s);
+int32_t utf8_next_long(struct str s, size_t *at); /* where no ASCII character stands */
+
+static inline int32_t utf8_next(struct str s, size_t *at)
+{
+    const char c = s.p[*at];
+    if (c & 0x80) return utf8_next_long(s, at);
+    ++*at;
+    return c;
+}
 
 /* A growing byte buffer. `cap` is the most it may ever hold, stated when it is made. After a failed append `failed` stays
  * set and later appends do nothing, so that a run of appends needs one check. p is always NUL-terminated (or NULL when empty). */
