@@ -117,7 +117,10 @@ static bool pending_less(struct pending a, struct pending b)
 
 static void heap_up(struct encode *e, uint64_t at, struct pending p)
 {
-    for (uint64_t up; at > 0 && pending_less(p, e->heap[up = (at - 1) / HEAP_CHILDREN]); at = up) e->heap[at] = e->heap[up];
+    for (uint64_t up; at > 0 && pending_less(p, e->heap[up = (at - 1) / HEAP_CHILDREN]); at = up) {
+        e->heap[at] = e->heap[up];
+        e->watch->steps++;
+    }
     e->heap[at] = p;
 }
 
@@ -133,6 +136,7 @@ static void heap_down(struct encode *e, struct pending p)
             if (pending_less(e->heap[i], e->heap[least])) least = i;
         if (child >= e->n_heap || !pending_less(e->heap[least], p)) break;
         e->heap[at] = e->heap[least];
+        e->watch->steps++;
         at = least;
     }
     if (e->n_heap) e->heap[at] = p;
@@ -212,13 +216,17 @@ static int merge_by_heap(struct encode *e, struct str text, uint32_t end, pair_r
     e->n_link = 0;
     e->free_link = NO_ID;
     memset(e->run, 0, sizeof e->run);
-    for (uint32_t i = 0; i < end && !status; i++) status = pending_push(e, i);
+    for (uint32_t i = 0; i < end && !status; i++) {
+        status = encode_steps(e, 1);
+        if (!status) status = pending_push(e, i);
+    }
     while (e->n_heap && !status) {
         const struct pending best = pending_pop(e);
+        status = encode_steps(e, 1);
         if (e->symbol[best.symbol].rank != best.rank) continue;
         merge_at(e, text, best.symbol, end, rank);
         const uint32_t prev = e->symbol[best.symbol].prev;
-        if (prev != NO_ID) status = pending_push(e, prev);
+        if (!status && prev != NO_ID) status = pending_push(e, prev);
         if (!status) status = pending_push(e, best.symbol);
     }
     return status;
@@ -226,38 +234,15 @@ static int merge_by_heap(struct encode *e, struct str text, uint32_t end, pair_r
 
 static int merge_all(struct encode *e, struct str text, uint32_t n, pair_rank *rank)
 {
-    for (uint32_t i = 0; i < n; i++) rank(e, text, i, n);
+    int status = 0;
+    for (uint32_t i = 0; i < n && !status; i++) {
+        rank(e, text, i, n);
+        status = encode_steps(e, 1);
+    }
+    if (status) return status;
     if (n > SCAN_MAX) return merge_by_heap(e, text, n, rank);
     if (n > 0) merge_by_scan(e, text, n, rank);
     return 0;
-}
-
-/* ---- words seen before in this text: their ids are copied from where they were put */
-
-static struct cached_word *cache_slot(struct encode *e, struct str word)
-{
-    if (!e->cache || word.n == 0 || word.n > sizeof e->cache->text) return NULL;
-    return &e->cache[str_hash(word) & e->cache_mask];
-}
-
-/* 1: found and put. */
-static int cache_use(struct encode *e, const struct cached_word *c, struct str word)
-{
-    if (!c || c->bytes != word.n || memcmp(c->text, word.p, word.n) != 0) return 0;
-    for (uint32_t i = 0; i < c->n; i++) {
-        const int status = encode_put(e, (uint32_t)e->out->id[c->at + i]);
-        if (status) return status;
-    }
-    e->last_unknown = false;
-    return 1;
-}
-
-static void cache_set(struct encode *e, struct cached_word *c, struct str word, size_t from)
-{
-    const size_t n = e->out->n - from;
-    if (!c || from > UINT32_MAX || n > UINT16_MAX) return;
-    *c = (struct cached_word){ .at = (uint32_t)from, .n = (uint16_t)n, .bytes = (uint16_t)word.n };
-    memcpy(c->text, word.p, word.n);
 }
 
 /* ---- merge rules */
@@ -305,6 +290,8 @@ static int symbols_by_rule(struct encode *e, struct str text, uint32_t *n)
     for (size_t at = 0; at < text.n;) {
         const size_t from = at;
         const int32_t code = utf8_next(text, &at);
+        const int status = encode_steps(e, 1);
+        if (status) return status;
         const struct str s = char_whole(t, text, from, at, whole);
         const uint32_t id = char_token(t, s, code);
         if (id == NO_ID && bytes_known(t, s)) {
@@ -327,19 +314,60 @@ static int symbols_by_rule(struct encode *e, struct str text, uint32_t *n)
 
 static int word_by_rule(struct encode *e, struct str text)
 {
-    struct cached_word *cached = cache_slot(e, text);
-    int status = cache_use(e, cached, text);
-    if (status) return status < 0 ? status : 0;
-    const size_t from = e->out->n;
     const uint32_t whole = e->t->ignore_merges ? vocab_find(&e->t->vocab, text) : NO_ID;
     if (whole != NO_ID) return encode_put(e, whole);
     uint32_t n = 0;
-    status = symbols_reserve(e, text.n * (1 + e->t->prefix.n) + e->t->suffix.n); /* the affixes may become bytes too */
+    int status = symbols_reserve(e, text.n * (1 + e->t->prefix.n) + e->t->suffix.n); /* the affixes may become bytes too */
     if (!status) status = symbols_by_rule(e, text, &n);
     if (!status) status = merge_all(e, text, n, rank_by_rule);
     for (uint32_t i = 0; i < n && !status; i = e->symbol[i].next) status = encode_put(e, e->symbol[i].id);
-    if (!status) cache_set(e, cached, text, from);
     return status;
+}
+
+/* Where the word of text at `from` ends: spaces, then what is none. */
+static size_t word_end(struct str text, size_t from, struct str space)
+{
+    while (str_starts(str_sub(text, from, text.n), space)) from += space.n;
+    for (;; from++) {
+        const char *next = from < text.n ? memchr(text.p + from, space.p[0], text.n - from) : NULL;
+        if (!next) return text.n;
+        from = (size_t)(next - text.p);
+        if (str_starts(str_sub(text, from, text.n), space)) return from;
+    }
+}
+
+/* Where no rule joins a space to what stands before it, the words of a text that the pre-tokenizer has not cut can be taken one by
+ * one, with the same result. */
+static int text_by_rule(struct encode *e, struct str text)
+{
+    int status = 0;
+    if (!e->t->cut_at_space) return word_by_rule(e, text);
+    for (size_t from = 0, end; from < text.n && !status; from = end) {
+        end = word_end(text, from, STR(SPM_SPACE));
+        const struct str word = str_sub(text, from, end);
+        struct cached_word *cached = cache_slot(e, word);
+        const size_t put = e->out->n;
+        status = encode_steps(e, word.n);
+        if (!status) status = cache_use(e, cached, word);
+        if (status > 0) {
+            status = 0;
+            continue;
+        }
+        if (!status) status = word_by_rule(e, word);
+        if (!status) cache_set(e, cached, word, put);
+    }
+    return status;
+}
+
+bool merges_cut_at_space(const struct tokenizer *t)
+{
+    const struct str space = STR(SPM_SPACE);
+    if (t->ignore_merges || t->prefix.n || t->suffix.n || vocab_find(&t->vocab, space) == NO_ID) return false;
+    for (uint32_t i = 0; i < t->merges.n; i++) {
+        const struct str left = vocab_text(&t->vocab, t->merges.merge[i].left), right = vocab_text(&t->vocab, t->merges.merge[i].right);
+        if (str_starts(right, space) && !str_ends(left, space)) return false;
+    }
+    return true;
 }
 
 /* ---- ranks: words are bytes */
@@ -350,7 +378,10 @@ static int word_by_id(struct encode *e, struct str text)
     uint32_t n = 0;
     if (whole != NO_ID) return encode_put(e, whole);
     int status = symbols_reserve(e, text.n);
-    for (size_t at = 0; at < text.n && !status; at++) symbol_put(e, &n, vocab_find(&e->t->vocab, str_sub(text, at, at + 1)), at);
+    for (size_t at = 0; at < text.n && !status; at++) {
+        symbol_put(e, &n, vocab_find(&e->t->vocab, str_sub(text, at, at + 1)), at);
+        status = encode_steps(e, 1);
+    }
     if (!status) status = merge_all(e, text, n, rank_by_id);
     for (uint32_t i = 0; i < n && !status; i = e->symbol[i].next)
         if (e->symbol[i].id != NO_ID) status = encode_put(e, e->symbol[i].id);
@@ -359,24 +390,26 @@ static int word_by_id(struct encode *e, struct str text)
 
 /* ---- scores */
 
-static uint32_t symbols_by_score(struct encode *e, struct str text)
+static int symbols_by_score(struct encode *e, struct str text, uint32_t *n)
 {
     const struct tokenizer *t = e->t;
-    uint32_t n = 0;
-    for (size_t at = 0; at < text.n;) {
+    int status = 0;
+    for (size_t at = 0; at < text.n && !status;) {
         const size_t from = at;
         size_t bytes = 0;
         uint32_t id = match_longest(&t->user, str_sub(text, from, text.n), &bytes);
         if (id != NO_ID) {
             at = from + bytes;
         } else {
-            utf8_next(text, &at);
-            id = vocab_find(&t->vocab, str_sub(text, from, at));
+            const int32_t code = utf8_next(text, &at);
+            const bool common = code >= 0 && code < (int32_t)(sizeof t->char_id / sizeof *t->char_id);
+            id = common ? t->char_id[code] : vocab_find(&t->vocab, str_sub(text, from, at));
             if (id != NO_ID && !piece_joins(t, id)) id = NO_ID;
         }
-        symbol_put(e, &n, id, from);
+        symbol_put(e, n, id, from);
+        status = encode_steps(e, 1);
     }
-    return n;
+    return status;
 }
 
 /* Unused pieces were joined on the way to longer ones; those that are left are taken apart, down to pieces in use; one that
@@ -407,14 +440,15 @@ static int splits_reset(struct encode *e)
 static int word_by_score(struct encode *e, struct str text)
 {
     struct cached_word *cached = cache_slot(e, text);
-    int status = cache_use(e, cached, text);
+    uint32_t n = 0;
+    int status = encode_steps(e, text.n);
+    if (!status) status = cache_use(e, cached, text);
     if (status) return status < 0 ? status : 0;
     const size_t from = e->out->n;
     status = symbols_reserve(e, text.n);
     if (!status) status = splits_reset(e);
-    if (status) return status;
-    const uint32_t n = symbols_by_score(e, text);
-    status = merge_all(e, text, n, rank_by_score);
+    if (!status) status = symbols_by_score(e, text, &n);
+    if (!status) status = merge_all(e, text, n, rank_by_score);
     bool unknown = false;
     for (uint32_t i = 0; i < n && !status; i = e->symbol[i].next) {
         const struct symbol *s = &e->symbol[i];
@@ -433,15 +467,14 @@ static int text_by_score(struct encode *e, struct str text)
     const struct str space = e->t->space;
     if (!e->t->cut_at_space) return word_by_score(e, text);
     for (size_t from = 0, end; from < text.n; from = end) {
-        for (end = from; str_starts(str_sub(text, end, text.n), space);) end += space.n;
-        while (end < text.n && !str_starts(str_sub(text, end, text.n), space)) end++;
+        end = word_end(text, from, space);
         const int status = word_by_score(e, str_sub(text, from, end));
         if (status) return status;
     }
     return 0;
 }
 
-const struct model_kind model_byte_bpe = { "byte-level BPE", word_by_rule };
-const struct model_kind model_bpe = { "BPE", word_by_rule };
-const struct model_kind model_spm_bpe = { "SentencePiece BPE", text_by_score };
-const struct model_kind model_rank_bpe = { "BPE by rank", word_by_id };
+const struct model_kind model_byte_bpe = { "byte-level BPE", word_by_rule, true };
+const struct model_kind model_bpe = { "BPE", text_by_rule, true };
+const struct model_kind model_spm_bpe = { "SentencePiece BPE", text_by_score, false };
+const struct model_kind model_rank_bpe = { "BPE by rank", word_by_id, true };

@@ -9,7 +9,7 @@ static void region_replace(struct buf *out, size_t at, struct str from, struct s
     const size_t old = out->n;
     size_t hits = 0;
     for (size_t i = at; i + from.n <= old;) {
-        const bool hit = memcmp(out->p + i, from.p, from.n) == 0;
+        const bool hit = out->p[i] == from.p[0] && memcmp(out->p + i, from.p, from.n) == 0;
         hits += hit;
         i += hit ? from.n : 1;
     }

@@ -13,6 +13,7 @@ static int text_by_words(struct encode *e, struct str text)
         const uint32_t id = vocab_find(v, word);
         const bool known = id != NO_ID && (v->type[id] == TOKEN_NORMAL || v->type[id] == TOKEN_USER);
         status = known ? encode_put(e, id) : encode_unknown(e, word);
+        if (!status) status = encode_steps(e, word.n);
     }
     return status;
 }
@@ -28,9 +29,10 @@ static int text_by_longest(struct encode *e, struct str text)
             n = 1;
             status = encode_unknown(e, str_sub(text, at, at + 1));
         }
+        if (!status) status = encode_steps(e, n);
     }
     return status;
 }
 
-const struct model_kind model_words = { "SentencePiece words", text_by_words };
-const struct model_kind model_greedy = { "longest match", text_by_longest };
+const struct model_kind model_words = { "SentencePiece words", text_by_words, false };
+const struct model_kind model_greedy = { "longest match", text_by_longest, false };

@@ -35,7 +35,7 @@ static int make_nfkd(struct tokenizer *t, const struct step_args *a, struct step
 
 static int run_normal_form(const struct step *s, struct encode *e, struct str in, struct buf *out)
 {
-    return unicode_normalize(out, in, s->flag, s->left, e->err);
+    return unicode_normalize(out, in, s->flag, s->left, e->watch, e->err);
 }
 
 /* ---- Lowercase, StripAccents: character by character */
@@ -54,29 +54,54 @@ static void put_code(struct buf *out, int32_t c)
 
 static int run_lowercase(const struct step *s, struct encode *e, struct str in, struct buf *out)
 {
-    (void)s, (void)e;
-    for (size_t at = 0; at < in.n;) {
+    (void)s;
+    int status = 0;
+    for (size_t at = 0; at < in.n && !status;) {
+        char ascii[256];
+        size_t n = 0;
+        for (; n < sizeof ascii && at < in.n && !(in.p[at] & 0x80); at++) {
+            const bool upper = in.p[at] >= 'A' && in.p[at] <= 'Z';
+            ascii[n++] = (char)(in.p[at] + (upper ? 'a' - 'A' : 0));
+        }
+        buf_put(out, ascii, n);
+        status = encode_steps(e, n + 1);
+        if (n || at == in.n) continue;
         const int32_t c = utf8_next(in, &at);
         if (c == 0x130) buf_puts(out, "i\xcc\x87"); /* the one character whose lower case is two */
         else put_code(out, utf8proc_tolower(c));
     }
-    return 0;
+    return status;
 }
 
-/* Leaves the characters of a class away. */
-static int run_without(struct encode *e, struct str in, struct buf *out, bool (*class)(int32_t c))
+/* What a character becomes: NULL: it stays. Long stretches that stay are copied at once. */
+typedef const char *change_char(int32_t c);
+
+static int run_changes(struct encode *e, struct str in, struct buf *out, change_char *change)
 {
-    for (size_t at = 0, from = 0; from < in.n; from = at) {
-        if (!class(utf8_next(in, &at))) buf_put(out, in.p + from, at - from);
-        else if (from == 0) e->lead_lost = true;
+    size_t done = 0;
+    int status = 0;
+    for (size_t at = 0, from = 0; from < in.n && !status; from = at) {
+        const char *to = change(utf8_next(in, &at));
+        status = encode_steps(e, 1);
+        if (!to) continue;
+        buf_put(out, in.p + done, from - done);
+        buf_puts(out, to);
+        done = at;
+        if (from == 0 && !*to) e->lead_lost = true;
     }
-    return 0;
+    if (done < in.n) buf_put(out, in.p + done, in.n - done);
+    return status;
+}
+
+static const char *strip_mark(int32_t c)
+{
+    return unicode_is_mark(c) ? "" : NULL;
 }
 
 static int run_strip_accents(const struct step *s, struct encode *e, struct str in, struct buf *out)
 {
     (void)s;
-    return run_without(e, in, out, unicode_is_mark);
+    return run_changes(e, in, out, strip_mark);
 }
 
 /* ---- Nmt: control characters go, other white space becomes a space */
@@ -92,30 +117,30 @@ static bool nmt_space(int32_t c)
            c == 0x2581 || c == 0xfeff || c == 0xfffd;
 }
 
+static const char *nmt_change(int32_t c)
+{
+    return nmt_space(c) ? " " : nmt_removes(c) ? "" : NULL;
+}
+
 static int run_nmt(const struct step *s, struct encode *e, struct str in, struct buf *out)
 {
     (void)s;
-    for (size_t at = 0, from = 0; from < in.n; from = at) {
-        const int32_t c = utf8_next(in, &at);
-        if (nmt_space(c)) buf_char(out, ' ');
-        else if (!nmt_removes(c)) buf_put(out, in.p + from, at - from);
-        else if (from == 0) e->lead_lost = true;
-    }
-    return 0;
+    return run_changes(e, in, out, nmt_change);
 }
 
 /* ---- BertNormalizer: four steps, each by a flag */
 
+static const char *clean_change(int32_t c)
+{
+    if (c >= 0x20 && c < 0x7f) return NULL;
+    if (c == 9 || c == 10 || c == 13 || (c >= 0x20 && unicode_is_space(c) && c != 0x85)) return " ";
+    return c == 0 || c == 0xfffd || unicode_is_control(c) ? "" : NULL;
+}
+
 static int run_bert_clean(const struct step *s, struct encode *e, struct str in, struct buf *out)
 {
     (void)s;
-    for (size_t at = 0, from = 0; from < in.n; from = at) {
-        const int32_t c = utf8_next(in, &at);
-        if (c == 9 || c == 10 || c == 13 || (c >= 0x20 && unicode_is_space(c) && c != 0x85)) buf_char(out, ' ');
-        else if (c != 0 && c != 0xfffd && !unicode_is_control(c)) buf_put(out, in.p + from, at - from);
-        else if (from == 0) e->lead_lost = true;
-    }
-    return 0;
+    return run_changes(e, in, out, clean_change);
 }
 
 static bool is_chinese(int32_t c)
@@ -127,20 +152,32 @@ static bool is_chinese(int32_t c)
 
 static int run_bert_chinese(const struct step *s, struct encode *e, struct str in, struct buf *out)
 {
-    (void)s, (void)e;
-    for (size_t at = 0, from = 0; from < in.n; from = at) {
+    (void)s;
+    size_t done = 0;
+    int status = 0;
+    for (size_t at = 0, from = 0; from < in.n && !status; from = at) {
         const bool apart = is_chinese(utf8_next(in, &at));
-        if (apart) buf_char(out, ' ');
+        status = encode_steps(e, 1);
+        if (!apart) continue;
+        buf_put(out, in.p + done, from - done);
+        buf_char(out, ' ');
         buf_put(out, in.p + from, at - from);
-        if (apart) buf_char(out, ' ');
+        buf_char(out, ' ');
+        done = at;
     }
-    return 0;
+    if (done < in.n) buf_put(out, in.p + done, in.n - done);
+    return status;
+}
+
+static const char *strip_nonspacing(int32_t c)
+{
+    return unicode_is_nonspacing(c) ? "" : NULL;
 }
 
 static int run_bert_accents(const struct step *s, struct encode *e, struct str in, struct buf *out)
 {
     (void)s;
-    return run_without(e, in, out, unicode_is_nonspacing);
+    return run_changes(e, in, out, strip_nonspacing);
 }
 
 static const struct normalize_kind bert_clean = { "clean text", make_plain, run_bert_clean },
@@ -204,6 +241,8 @@ static int run_replace(const struct step *s, struct encode *e, struct str in, st
         if (begin == 0 && end > 0 && s->to.n == 0) e->lead_lost = true;
         buf_put(out, in.p + done, begin - done);
         buf_put(out, s->to.p, s->to.n);
+        const int status = encode_steps(e, end - at + 1);
+        if (status) return status;
         done = at = end;
         if (begin == end && at < in.n) utf8_next(in, &at);
         else if (begin == end) break;
@@ -227,7 +266,10 @@ static int run_strip(const struct step *s, struct encode *e, struct str in, stru
     size_t begin = in.n, end = 0;
     for (size_t at = 0; at < in.n;) {
         const size_t from = at;
-        if (unicode_is_space(utf8_next(in, &at))) continue;
+        const bool space = unicode_is_space(utf8_next(in, &at));
+        const int status = encode_steps(e, 1);
+        if (status) return status;
+        if (space) continue;
         if (begin == in.n) begin = from;
         end = at;
     }
@@ -272,7 +314,6 @@ static void precompiled_grapheme(const struct charsmap *m, struct str in, struct
 
 static int run_precompiled(const struct step *s, struct encode *e, struct str in, struct buf *out)
 {
-    (void)e;
     utf8proc_int32_t state = 0;
     for (size_t from = 0, at = 0; from < in.n;) {
         int32_t c = utf8_next(in, &at);
@@ -280,9 +321,13 @@ static int run_precompiled(const struct step *s, struct encode *e, struct str in
         while (at < in.n) {
             const int32_t next = utf8_next(in, &at);
             if (utf8proc_grapheme_break_stateful(c, next, &state)) break;
+            const int status = encode_steps(e, 1);
+            if (status) return status;
             end = at;
             c = next;
         }
+        const int status = encode_steps(e, end - from);
+        if (status) return status;
         precompiled_grapheme(&s->charsmap, str_sub(in, from, end), out);
         from = at = end;
     }
@@ -328,6 +373,8 @@ static int run_sentencepiece(const struct step *s, struct encode *e, struct str 
     struct str to;
     size_t at = 0, n;
     for (; s->left && !t->prefix_once && at < in.n; at += n) {
+        const int status = encode_steps(e, 1);
+        if (status) return status;
         n = spm_prefix(s, t, str_sub(in, at, in.n), &to);
         if (!str_is(to, " ")) break;
     }
@@ -336,6 +383,8 @@ static int run_sentencepiece(const struct step *s, struct encode *e, struct str 
     if (dummy && !t->space_behind) buf_put(out, s->from.p, s->from.n);
     bool after_space = s->left && !t->prefix_once;
     for (; at < in.n; at += n) {
+        const int status = encode_steps(e, 1);
+        if (status) return status;
         n = spm_prefix(s, t, str_sub(in, at, in.n), &to);
         while (after_space && to.n && to.p[0] == ' ') to = str_sub(to, 1, to.n);
         if (to.n == 0) continue;

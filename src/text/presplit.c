@@ -21,6 +21,8 @@ struct split_behavior {
 static int split_emit(struct splitter *s, size_t begin, size_t end)
 {
     if (begin == end) return 0;
+    const int status = encode_steps(s->e, end - begin);
+    if (status) return status;
     return pre_run(s->e, s->next, (struct piece){ str_sub(s->in.text, begin, end), s->in.first && begin == 0 });
 }
 
@@ -106,6 +108,7 @@ static int split_regex(struct splitter *s, const struct regex *regex, bool inver
         if (status <= 0) break;
         status = begin > done ? s->behavior->feed(s, done, begin, invert) : 0;
         if (!status) status = s->behavior->feed(s, begin, end, !invert);
+        if (!status) status = encode_steps(s->e, end - at + 1);
         done = at = end;
         if (begin == end && at < text.n) utf8_next(text, &at);
     }
@@ -121,7 +124,9 @@ static int split_class(struct splitter *s, bool (*class)(int32_t c))
     int status = 0;
     for (size_t at = 0; at < text.n && !status;) {
         const size_t from = at;
-        if (!class(utf8_next(text, &at))) continue;
+        const bool match = class(utf8_next(text, &at));
+        status = encode_steps(s->e, 1);
+        if (status || !match) continue;
         status = from > done ? s->behavior->feed(s, done, from, false) : 0;
         if (!status) status = s->behavior->feed(s, from, at, true);
         done = at;
@@ -180,7 +185,8 @@ static int run_whitespace(const struct step *s, struct encode *e, unsigned index
     for (size_t at = 0, from = 0; from < in.text.n && !status; from = at) {
         const int32_t c = utf8_next(in.text, &at);
         now = unicode_is_space(c) ? SPACE : unicode_is_word(c) ? WORD : OTHER;
-        if (now == before) continue;
+        status = encode_steps(e, 1);
+        if (status || now == before) continue;
         if (before != SPACE) status = split_emit(&split, begin, from);
         begin = from;
         before = now;
@@ -245,7 +251,8 @@ static int run_unicode_scripts(const struct step *s, struct encode *e, unsigned 
     int status = 0;
     for (size_t at = 0, from = 0; from < in.text.n && !status; from = at) {
         const unsigned script = unicode_script(utf8_next(in.text, &at));
-        if (!script || script == before) continue;
+        status = encode_steps(e, 1);
+        if (status || !script || script == before) continue;
         if (before) status = split_emit(&split, begin, from);
         before = script;
         begin = from;
@@ -262,6 +269,7 @@ static int run_byte_alphabet(const struct step *s, struct encode *e, unsigned in
 {
     (void)s;
     struct buf *out = &e->made[index];
+    if (index + 1 == e->t->pre.n) return word_run(e, in.text, out);
     buf_clear(out);
     byte_alphabet_put(out, in.text);
     if (out->failed) return fail_memory(e->err, out->n, "a text");
@@ -377,7 +385,7 @@ int pre_add(struct tokenizer *t, const struct step_args *a, struct hearth_error 
 
 int pre_run(struct encode *e, unsigned index, struct piece in)
 {
-    if (index == e->t->pre.n) return e->t->model->word(e, in.text);
+    if (index == e->t->pre.n) return word_run(e, in.text, NULL);
     const struct step *s = &e->t->pre.step[index];
     return s->pre->run(s, e, index, in);
 }

@@ -88,11 +88,14 @@ static bool added_accept(const struct added *a, struct str text, size_t done, st
     return true;
 }
 
-/* The next added token at or after f->next: leftmost, longest. */
-static bool added_next(const struct tokenizer *t, const struct matcher *m, struct str text, size_t done, struct found *f)
+/* The next added token at or after f->next: leftmost, longest. 1: there is one. */
+static int added_next(struct encode *e, const struct matcher *m, struct str text, size_t done, struct found *f)
 {
+    const struct tokenizer *t = e->t;
     for (size_t at = f->next; at < text.n;) {
         size_t n = 0;
+        const int status = encode_steps(e, 1);
+        if (status) return status;
         if (m->first[(uint8_t)text.p[at]] == m->first[(uint8_t)text.p[at] + 1]) {
             at++;
             continue;
@@ -104,10 +107,10 @@ static bool added_next(const struct tokenizer *t, const struct matcher *m, struc
         }
         f->begin = at;
         f->end = f->next = at + n;
-        if (added_accept(&t->added[i], text, done, f)) return true;
+        if (added_accept(&t->added[i], text, done, f)) return 1;
         at += n;
     }
-    return false;
+    return 0;
 }
 
 typedef int part_fn(struct encode *e, struct str text, bool first);
@@ -117,7 +120,10 @@ static int added_split(struct encode *e, const struct matcher *m, struct str tex
 {
     int status = 0;
     size_t done = 0;
-    for (struct found f = { 0 }; m->n && !status && added_next(e->t, m, text, done, &f); done = f.end) {
+    for (struct found f = { 0 }; m->n && !status; done = f.end) {
+        status = added_next(e, m, text, done, &f);
+        if (status <= 0) break;
+        status = 0;
         if (f.begin > done) status = part(e, str_sub(text, done, f.begin), first && done == 0);
         if (!status && f.begin < f.end) status = encode_put(e, f.id); /* else the token before took it along */
     }
@@ -140,9 +146,10 @@ static int encode_raw(struct encode *e, struct str text, bool first)
     return status ? status : added_split(e, &e->t->normal_match, text, first && !e->lead_lost, encode_normal);
 }
 
-static int encode_init(struct encode *e, const struct tokenizer *t, size_t text_bytes, struct ids *out, struct hearth_error *err)
+static int encode_init(struct encode *e, const struct tokenizer *t, size_t text_bytes, struct text_watch *watch, struct ids *out,
+                       struct hearth_error *err)
 {
-    *e = (struct encode){ .t = t, .out = out, .err = err };
+    *e = (struct encode){ .t = t, .watch = watch, .out = out, .err = err };
     buf_init(&e->clean, 3u * TEXT_BYTES_MAX);
     for (int i = 0; i < 2; i++) buf_init(&e->normal[i], 4u * (size_t)TEXT_BYTES_MAX - 16);
     for (int i = 0; i < STEPS_MAX; i++) buf_init(&e->made[i], 4u * (size_t)TEXT_BYTES_MAX - 16);
@@ -175,18 +182,45 @@ static int put_all(struct encode *e, const int32_t *ids, uint32_t n)
     return status;
 }
 
+enum { PART_BYTES = 1 << 20 };
+
+/* A text as valid UTF-8, in clean when it was none. */
+static int encode_clean(struct encode *e, struct str *text)
+{
+    bool valid = true;
+    int status = 0;
+    for (size_t at = 0, end; at < text->n && !status; at = end) {
+        end = at + PART_BYTES < text->n ? at + PART_BYTES : text->n;
+        if (end < text->n) end -= utf8_tail(str_sub(*text, at, end));
+        const struct str part = str_sub(*text, at, end);
+        if (valid && !utf8_valid(part)) {
+            buf_put(&e->clean, text->p, at);
+            valid = false;
+        }
+        if (!valid) unicode_replace(&e->clean, part, false);
+        status = encode_steps(e, end - at);
+    }
+    if (valid) return status;
+    if (e->clean.failed) return fail_memory(e->err, text->n, "a text");
+    *text = buf_str(&e->clean);
+    return status;
+}
+
 int tokenizer_encode(const struct tokenizer *t, struct str text, bool special, struct ids *out, struct hearth_error *err)
+{
+    struct text_watch watch = { 0 };
+    return tokenizer_encode_watched(t, text, special, &watch, out, err);
+}
+
+int tokenizer_encode_watched(const struct tokenizer *t, struct str text, bool special, struct text_watch *watch, struct ids *out,
+                             struct hearth_error *err)
 {
     if (text.n > TEXT_BYTES_MAX)
         return fail(err, HEARTH_E_ARG, "a text of %zu bytes is too long to encode at once (1 GiB)", text.n);
     const size_t before = out->n;
     struct encode e;
-    int status = encode_init(&e, t, text.n, out, err);
-    if (!status && !utf8_valid(text)) {
-        unicode_replace(&e.clean, text, false);
-        text = buf_str(&e.clean);
-        if (e.clean.failed) status = fail_memory(err, text.n, "a text");
-    }
+    int status = encode_init(&e, t, text.n, watch, out, err);
+    if (!status) status = encode_clean(&e, &text);
     if (!status && special) status = put_all(&e, t->before, t->n_before);
     if (!status) status = added_split(&e, &t->raw_match, text, true, encode_raw);
     const bool ended = t->eos_once && out->n > before && out->id[out->n - 1] == t->eos;
@@ -280,8 +314,20 @@ int tokenizer_encode_most(const struct tokenizer *t, struct str first, const str
 int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special, struct buf *out,
                      struct hearth_error *err)
 {
+    struct text_watch watch = { 0 };
+    return tokenizer_decode_watched(t, ids, n, skip_special, &watch, out, err);
+}
+
+int tokenizer_decode_watched(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special, struct text_watch *watch,
+                             struct buf *out, struct hearth_error *err)
+{
     struct decode_state state = { .first = true, .previous = -1 };
-    for (size_t i = 0; i < n; i++) decode_token(t, ids[i], skip_special, &state, out);
+    for (size_t i = 0; i < n; i++) {
+        const size_t from = out->n;
+        decode_token(t, ids[i], skip_special, &state, out);
+        const int status = watch_steps(watch, out->n - from + 1, err);
+        if (status) return status;
+    }
     return out->failed ? fail_memory(err, out->n, "a text") : 0;
 }
 
@@ -382,7 +428,8 @@ int tokenizer_add_template(struct tokenizer *t, bool after, int32_t id, struct h
 static int added_index(struct tokenizer *t, bool normalized, struct vocab *v, struct matcher *m, struct hearth_error *err)
 {
     struct encode e;
-    int status = encode_init(&e, t, 0, NULL, err);
+    struct text_watch watch = { 0 };
+    int status = encode_init(&e, t, 0, &watch, NULL, err);
     for (uint32_t i = 0; i < t->n_added && !status; i++) {
         struct token token = { .id = i, .text = t->added[i].content, .type = TOKEN_NORMAL, .copy = true };
         if (t->added[i].normalized != normalized) continue;
@@ -437,6 +484,7 @@ int tokenizer_finish(struct tokenizer *t, struct hearth_error *err)
 {
     byte_tokens_find(t);
     char_tokens_find(t);
+    if (t->model == &model_bpe) t->cut_at_space = merges_cut_at_space(t);
     for (uint32_t i = 0; i < t->n_added; i++)
         if (t->added[i].special && t->added[i].id < t->vocab.n) t->vocab.type[t->added[i].id] = TOKEN_CONTROL;
     int status = added_index(t, false, &t->raw_text, &t->raw_match, err);

@@ -38,7 +38,16 @@ void tokenizer_info(const struct tokenizer *t, struct tokenizer_info *out);
  * HEARTH_E_MEMORY, HEARTH_E_ARG. */
 int tokenizer_encode(const struct tokenizer *t, struct str text, bool special, struct ids *out, struct hearth_error *err);
 
-/* The same with the token type ("segment") of each id, for one text or, with second, for a pair. HEARTH_E_UNSUPPORTED: the
+/* The same for long texts. cancel (may be NULL) is polled: when it is not 0, HEARTH_E_CANCELLED. steps counts inner steps, so that
+ * tests can see how the work grows with the text. */
+struct text_watch {
+    const volatile int *cancel;
+    uint64_t            steps;
+};
+int tokenizer_encode_watched(const struct tokenizer *t, struct str text, bool special, struct text_watch *watch, struct ids *out,
+                             struct hearth_error *err);
+
+/* As tokenizer_encode, with the token type ("segment") of each id, for one text or, with second, for a pair. HEARTH_E_UNSUPPORTED: the
  * tokenizer does not know pairs. */
 int tokenizer_encode_types(const struct tokenizer *t, struct str first, const struct str *second, bool special, struct ids *out,
                            struct ids *types, struct hearth_error *err);
@@ -52,6 +61,8 @@ int tokenizer_encode_most(const struct tokenizer *t, struct str first, const str
  * may be malformed, and the last ones part of a character: struct detok (detok.h) makes valid UTF-8, also id by id. */
 int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special, struct buf *out,
                      struct hearth_error *err);
+int tokenizer_decode_watched(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special, struct text_watch *watch,
+                             struct buf *out, struct hearth_error *err);
 
 /* The same as valid UTF-8: what is malformed becomes U+FFFD, as struct detok writes it. */
 int tokenizer_decode_text(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special, struct buf *out,

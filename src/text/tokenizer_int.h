@@ -22,6 +22,17 @@ enum {
 #define NO_ID UINT32_MAX
 #define SPM_SPACE "\xe2\x96\x81" /* U+2581, what SentencePiece writes for a space */
 
+enum { WATCH_STEPS = 1 << 14 }; /* between two looks at cancel; some steps take 100 ns */
+
+/* Counts n steps of work on a text, and ends it when it is to be cancelled. */
+static inline int watch_steps(struct text_watch *w, uint64_t n, struct hearth_error *err)
+{
+    const uint64_t before = w->steps;
+    w->steps += n;
+    if ((before ^ w->steps) < WATCH_STEPS || !w->cancel || !*w->cancel) return 0;
+    return fail(err, HEARTH_E_CANCELLED, "work on a text was cancelled");
+}
+
 /* ---- vocab.c: strings with numbers */
 
 /* SentencePiece's numbers. TOKEN_NONE: never made from a text. */
@@ -63,6 +74,7 @@ struct matcher {
     uint32_t            first[257]; /* texts beginning with byte b: order[first[b]] .. order[first[b + 1]] */
 };
 
+struct tokenizer;
 struct match { /* the texts that begin with the bytes fed so far */
     uint32_t lo, hi, depth;
 };
@@ -91,6 +103,7 @@ int      merges_add(struct merges *m, const struct vocab *v, struct str left, st
 int      merges_index(struct merges *m, struct hearth_error *err);
 uint32_t merges_find(const struct merges *m, uint32_t left, uint32_t right); /* rank, or NO_ID */
 void     merges_free(struct merges *m);
+bool     merges_cut_at_space(const struct tokenizer *t); /* bpe.c: no rule joins a space (U+2581) to what is before it */
 
 /* ---- regex.c: PCRE2 read as Oniguruma */
 
@@ -120,7 +133,8 @@ unsigned unicode_combining_class(int32_t c);
 /* Appends s with every malformed part as U+FFFD. each_byte: one per byte (as SentencePiece decodes), else one per maximal
  * part (as Python's errors="replace"). */
 void unicode_replace(struct buf *out, struct str s, bool each_byte);
-int  unicode_normalize(struct buf *out, struct str s, bool compatible, bool compose, struct hearth_error *err);
+int  unicode_normalize(struct buf *out, struct str s, bool compatible, bool compose, struct text_watch *watch,
+                       struct hearth_error *err);
 /* The byte alphabet of GPT-2: the character (below 0x180) that stands for a byte, and back (-1: none). */
 int32_t byte_char(uint8_t byte);
 void    byte_alphabet_put(struct buf *out, struct str s); /* appends s in it */
@@ -213,6 +227,7 @@ void decode_token(const struct tokenizer *t, int32_t id, bool skip_special, stru
 struct model_kind {
     const char *name;  /* for people */
     int (*word)(struct encode *e, struct str text); /* appends the ids of one piece */
+    bool        apart; /* they depend on nothing but the piece (if not fuse_across) */
 };
 extern const struct model_kind model_byte_bpe, model_bpe, model_spm_bpe, model_rank_bpe; /* bpe.c */
 extern const struct model_kind model_unigram;                                          /* unigram.c */
@@ -430,6 +445,7 @@ struct cached_word {
 
 struct encode {
     const struct tokenizer *t;
+    struct text_watch      *watch;
     struct ids             *out;
     struct hearth_error    *err;
     struct regex_match     *match;
@@ -453,8 +469,20 @@ struct encode {
     bool                    lead_lost;    /* the normalizer took characters away where the text began */
 };
 
+static inline int encode_steps(struct encode *e, uint64_t n)
+{
+    return watch_steps(e->watch, n, e->err);
+}
+
 int encode_put(struct encode *e, uint32_t id);
 /* An unknown character: its bytes, the unknown token, or nothing. */
 int encode_unknown(struct encode *e, struct str text);
+
+/* word_cache.c: words seen before in this text; their ids are copied from where they were put */
+struct cached_word *cache_slot(struct encode *e, struct str word); /* NULL: not kept */
+int  cache_use(struct encode *e, const struct cached_word *c, struct str word); /* 1: found and put */
+void cache_set(struct encode *e, struct cached_word *c, struct str word, size_t from); /* its ids are those from `from` on */
+/* The ids of a piece that the pre-tokenizer has cut. alphabet: the model knows it in GPT-2's alphabet, written there; or NULL. */
+int  word_run(struct encode *e, struct str text, struct buf *alphabet);
 
 #endif

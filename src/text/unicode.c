@@ -120,10 +120,13 @@ static void codes_order(struct codes *c)
     }
 }
 
-static int stretch_normalize(struct codes *c, struct buf *out, struct str s, utf8proc_option_t options, struct hearth_error *err)
+static int stretch_normalize(struct codes *c, struct buf *out, struct str s, utf8proc_option_t options, struct text_watch *watch,
+                             struct hearth_error *err)
 {
     c->n = 0;
     for (size_t at = 0; at < s.n;) {
+        const int status = watch_steps(watch, 1, err);
+        if (status) return status;
         int32_t dst[DECOMPOSED_MAX];
         int boundary = 0;
         const int32_t code = dst[0] = utf8_next(s, &at);
@@ -142,9 +145,35 @@ static int stretch_normalize(struct codes *c, struct buf *out, struct str s, utf
     return 0;
 }
 
+/* Characters that never join what is before them, nor do what they decompose to: letters of Latin, Greek, Cyrillic, Hebrew, Arabic,
+ * kana, Han and Hangul syllables, and emoji. Not all there are, but enough to cut any real text. */
+static bool begins_anew(int32_t c)
+{
+    return (c >= 0xc0 && c < 0x300) || (c >= 0x390 && c < 0x483) || (c >= 0x5d0 && c < 0x5eb) || (c >= 0x620 && c < 0x64b) ||
+           (c >= 0x3041 && c < 0x3097) || (c >= 0x30a1 && c < 0x30fb) || (c >= 0x4e00 && c < 0xa000) || (c >= 0xac00 && c < 0xd7a4) ||
+           (c >= 0x1f300 && c < 0x1f3fb);
+}
+
+enum { STRETCH_BYTES = 1 << 14 }; /* longer ones are cut where they can be: the work fits into a cache and can be cancelled */
+
+/* Where the stretch that begins at `at` ends. */
+static size_t stretch_end(struct str s, size_t at)
+{
+    const size_t from = at;
+    if (at < s.n) at++;
+    while (at < s.n && (uint8_t)s.p[at] >= 0x80) {
+        size_t next = at;
+        if (at - from < STRETCH_BYTES) at++;
+        else if (((uint8_t)s.p[at] & 0xc0) != 0x80 && begins_anew(utf8_next(s, &next))) break;
+        else at++;
+    }
+    return at;
+}
+
 /* ASCII stands for itself in every normal form and never joins what is before it, so the work is done on stretches that begin
  * with at most one ASCII character. */
-int unicode_normalize(struct buf *out, struct str s, bool compatible, bool compose, struct hearth_error *err)
+int unicode_normalize(struct buf *out, struct str s, bool compatible, bool compose, struct text_watch *watch,
+                      struct hearth_error *err)
 {
     const utf8proc_option_t options = UTF8PROC_STABLE | (compatible ? UTF8PROC_COMPAT : 0) |
                                       (compose ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE);
@@ -155,10 +184,10 @@ int unicode_normalize(struct buf *out, struct str s, bool compatible, bool compo
         while (end < s.n && (uint8_t)s.p[end] < 0x80) end++;
         if (end < s.n && end > at) end--; /* the last ASCII character may take a mark */
         if (end > at) buf_put(out, s.p + at, end - at);
+        status = watch_steps(watch, end - at + 1, err);
         at = end;
-        if (end < s.n) end++;
-        while (end < s.n && (uint8_t)s.p[end] >= 0x80) end++;
-        if (end > at) status = stretch_normalize(&codes, out, str_sub(s, at, end), options, err);
+        end = stretch_end(s, at);
+        if (end > at && !status) status = stretch_normalize(&codes, out, str_sub(s, at, end), options, watch, err);
         at = end;
     }
     mem_free(codes.code);

@@ -37,7 +37,7 @@ static double piece_score(const struct tokenizer *t, uint32_t id, struct str tex
 }
 
 /* All pieces that begin at `at`; where none is a single character, that character is unknown. */
-static void paths_from(struct encode *e, struct str text, size_t at)
+static int paths_from(struct encode *e, struct str text, size_t at)
 {
     const struct tokenizer *t = e->t;
     size_t one = at;
@@ -51,13 +51,15 @@ static void paths_from(struct encode *e, struct str text, size_t at)
         single |= i + 1 == one;
     }
     if (!single) path_offer(e, at, one, NO_ID, t->score_min - UNKNOWN_PENALTY);
+    return encode_steps(e, m.depth + 1);
 }
 
 static int word_by_unigram(struct encode *e, struct str text)
 {
     int status = paths_reserve(e, (uint64_t)text.n + 1);
-    if (status || text.n == 0) return status;
-    for (size_t at = 0; at < text.n; utf8_next(text, &at)) paths_from(e, text, at);
+    if (text.n == 0) return status;
+    for (size_t at = 0; at < text.n && !status; utf8_next(text, &at)) status = paths_from(e, text, at);
+    if (status) return status;
     /* Walk back, turning the links round: path[i] then says which piece begins at i and where it ends. */
     uint32_t end = (uint32_t)text.n;
     for (struct path last = e->path[end]; end > 0;) {
@@ -71,8 +73,9 @@ static int word_by_unigram(struct encode *e, struct str text)
         const struct path *p = &e->path[at];
         if (p->id == NO_ID) status = encode_unknown(e, str_sub(text, at, p->begin));
         else status = encode_put(e, p->id);
+        if (!status) status = encode_steps(e, 1);
     }
     return status;
 }
 
-const struct model_kind model_unigram = { "unigram", word_by_unigram };
+const struct model_kind model_unigram = { "unigram", word_by_unigram, true };

@@ -48,7 +48,8 @@ static int word_by_piece(struct encode *e, struct str text)
             e->out->n = from;
             return word_unknown(e, text);
         }
-        const int status = encode_put(e, id);
+        int status = encode_put(e, id);
+        if (!status) status = encode_steps(e, n);
         if (status) return status;
     }
     return 0;
@@ -60,5 +61,5 @@ static int word_by_name(struct encode *e, struct str text)
     return id == NO_ID ? word_unknown(e, text) : encode_put(e, id);
 }
 
-const struct model_kind model_wordpiece = { "WordPiece", word_by_piece };
-const struct model_kind model_wordlevel = { "words", word_by_name };
+const struct model_kind model_wordpiece = { "WordPiece", word_by_piece, true };
+const struct model_kind model_wordlevel = { "words", word_by_name, true };
