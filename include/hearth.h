@@ -97,6 +97,11 @@ HEARTH_API int  hearth_model_tokenizer(hearth_model *m, const hearth_tokenizer *
 HEARTH_API int hearth_encode(const hearth_tokenizer *t, const char *text, size_t n_bytes, int special, int32_t **ids, size_t *n, hearth_error *err);
 /* *text is allocated, NUL-terminated, valid UTF-8. */
 HEARTH_API int hearth_decode(const hearth_tokenizer *t, const int32_t *ids, size_t n, char **text, size_t *n_bytes, hearth_error *err);
+/* The same for long texts: soon after *cancel (cancel may be NULL) has become something else than 0 they return HEARTH_E_CANCELLED. */
+HEARTH_API int hearth_encode_long(const hearth_tokenizer *t, const char *text, size_t n_bytes, int special, const volatile int *cancel,
+                                  int32_t **ids, size_t *n, hearth_error *err);
+HEARTH_API int hearth_decode_long(const hearth_tokenizer *t, const int32_t *ids, size_t n, const volatile int *cancel, char **text,
+                                  size_t *n_bytes, hearth_error *err);
 HEARTH_API void hearth_free(void *p);
 
 /* The prompt that asks for the text between a prefix and a suffix, and the tokens that end it. Models of code have tokens of

@@ -352,10 +352,13 @@ static int run_text(struct run *r, struct str prompt, struct hearth_error *err)
 {
     int32_t *ids = NULL;
     size_t n;
-    int status = hearth_encode(r->tokenizer, prompt.p ? prompt.p : "", prompt.n, !r->s->raw, &ids, &n, err);
+    const volatile int *cancel = interrupt_watch(r->talks);
+    int status = hearth_encode_long(r->tokenizer, prompt.p ? prompt.p : "", prompt.n, !r->s->raw, cancel, &ids, &n, err);
+    if (!status && interrupt_seen()) status = fail(err, HEARTH_E_CANCELLED, "interrupted");
     r->ids.n = 0;
     if (!status) status = id_list_put(&r->ids, ids, n, err);
     hearth_free(ids);
+    if (status == HEARTH_E_CANCELLED && r->talks) return 0;
     return status ? status : run_tell(r, prompt, err);
 }
 

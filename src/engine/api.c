@@ -71,8 +71,15 @@ void hearth_tokenizer_close(hearth_tokenizer *t) { tokenizer_close((struct token
 
 int hearth_encode(const hearth_tokenizer *t, const char *text, size_t n_bytes, int special, int32_t **ids, size_t *n, hearth_error *err)
 {
+    return hearth_encode_long(t, text, n_bytes, special, NULL, ids, n, err);
+}
+
+int hearth_encode_long(const hearth_tokenizer *t, const char *text, size_t n_bytes, int special, const volatile int *cancel, int32_t **ids,
+                       size_t *n, hearth_error *err)
+{
     struct ids v = { 0 };
-    int status = tokenizer_encode(tokenizer_of(t), (struct str){ text, n_bytes }, special != 0, &v, err);
+    struct text_watch watch = { .cancel = cancel };
+    int status = tokenizer_encode_watched(tokenizer_of(t), (struct str){ text, n_bytes }, special != 0, &watch, &v, err);
     if (!status && !v.id) { /* an empty text: still a block to free */
         v.id = mem_array(1, sizeof *v.id);
         if (!v.id) status = fail_memory(err, sizeof *v.id, "token ids");
@@ -102,6 +109,13 @@ int hearth_encode_infill(const hearth_tokenizer *t, const char *prefix, size_t n
 
 int hearth_decode(const hearth_tokenizer *t, const int32_t *ids, size_t n, char **text, size_t *n_bytes, hearth_error *err)
 {
+    return hearth_decode_long(t, ids, n, NULL, text, n_bytes, err);
+}
+
+int hearth_decode_long(const hearth_tokenizer *t, const int32_t *ids, size_t n, const volatile int *cancel, char **text, size_t *n_bytes,
+                       hearth_error *err)
+{
+    struct text_watch watch = { .cancel = cancel };
     struct buf b;
     struct tokenizer_info info;
     tokenizer_info(tokenizer_of(t), &info);
@@ -109,7 +123,7 @@ int hearth_decode(const hearth_tokenizer *t, const int32_t *ids, size_t n, char 
         if (ids[i] < 0 || ids[i] >= info.n_vocab)
             return fail(err, HEARTH_E_ARG, "token id %d (number %zu) is outside the tokenizer's vocabulary of %d", ids[i], i, info.n_vocab);
     buf_init(&b, (size_t)1 << 31);
-    int status = tokenizer_decode_text(tokenizer_of(t), ids, n, true, &b, err);
+    int status = tokenizer_decode_text(tokenizer_of(t), ids, n, true, &watch, &b, err);
     buf_puts(&b, ""); /* ends in 0, also when there is no text */
     if (!status && (b.failed || !b.p)) status = fail_memory(err, b.n, "the text");
     if (status) {

@@ -331,12 +331,12 @@ int tokenizer_decode_watched(const struct tokenizer *t, const int32_t *ids, size
     return out->failed ? fail_memory(err, out->n, "a text") : 0;
 }
 
-int tokenizer_decode_text(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special, struct buf *out,
-                          struct hearth_error *err)
+int tokenizer_decode_text(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special, struct text_watch *watch,
+                          struct buf *out, struct hearth_error *err)
 {
     struct buf raw;
     buf_init(&raw, TEXT_BYTES_MAX);
-    int status = tokenizer_decode(t, ids, n, skip_special, &raw, err);
+    int status = tokenizer_decode_watched(t, ids, n, skip_special, watch, &raw, err);
     if (!status) unicode_replace(out, buf_str(&raw), t->byte_fallback);
     if (!status && out->failed) status = fail_memory(err, raw.n, "a text");
     buf_free(&raw);

@@ -44,6 +44,17 @@ struct text_watch {
     const volatile int *cancel;
     uint64_t            steps;
 };
+enum { WATCH_STEPS = 1 << 14 }; /* between two looks at cancel; some steps take 100 ns */
+
+/* Counts n steps of work on a text, and ends it when it is to be cancelled. */
+static inline int watch_steps(struct text_watch *w, uint64_t n, struct hearth_error *err)
+{
+    const uint64_t before = w->steps;
+    w->steps += n;
+    if ((before ^ w->steps) < WATCH_STEPS || !w->cancel || !*w->cancel) return 0;
+    return fail(err, HEARTH_E_CANCELLED, "work on a text was cancelled");
+}
+
 int tokenizer_encode_watched(const struct tokenizer *t, struct str text, bool special, struct text_watch *watch, struct ids *out,
                              struct hearth_error *err);
 
@@ -65,8 +76,8 @@ int tokenizer_decode_watched(const struct tokenizer *t, const int32_t *ids, size
                              struct buf *out, struct hearth_error *err);
 
 /* The same as valid UTF-8: what is malformed becomes U+FFFD, as struct detok writes it. */
-int tokenizer_decode_text(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special, struct buf *out,
-                          struct hearth_error *err);
+int tokenizer_decode_text(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special, struct text_watch *watch,
+                          struct buf *out, struct hearth_error *err);
 
 /* The token with exactly this content ("<|endoftext|>"), or -1. */
 int32_t tokenizer_find(const struct tokenizer *t, struct str content);

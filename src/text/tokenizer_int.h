@@ -22,17 +22,6 @@ enum {
 #define NO_ID UINT32_MAX
 #define SPM_SPACE "\xe2\x96\x81" /* U+2581, what SentencePiece writes for a space */
 
-enum { WATCH_STEPS = 1 << 14 }; /* between two looks at cancel; some steps take 100 ns */
-
-/* Counts n steps of work on a text, and ends it when it is to be cancelled. */
-static inline int watch_steps(struct text_watch *w, uint64_t n, struct hearth_error *err)
-{
-    const uint64_t before = w->steps;
-    w->steps += n;
-    if ((before ^ w->steps) < WATCH_STEPS || !w->cancel || !*w->cancel) return 0;
-    return fail(err, HEARTH_E_CANCELLED, "work on a text was cancelled");
-}
-
 /* ---- vocab.c: strings with numbers */
 
 /* SentencePiece's numbers. TOKEN_NONE: never made from a text. */

@@ -33,7 +33,8 @@ static inline void text_assert_whole(const struct tokenizer *t, const struct ids
     struct buf          whole;
     struct hearth_error err = { 0 };
     buf_init(&whole, 1 << 28);
-    const int status = tokenizer_decode_text(t, v->id, v->n, !keep_special, &whole, &err);
+    struct text_watch watch = { 0 };
+    const int status = tokenizer_decode_text(t, v->id, v->n, !keep_special, &watch, &whole, &err);
     assert_ok(status, &err);
     if (!str_eq(buf_str(&whole), buf_str(stream)))
         fail_msg("a stream decodes to \"%.*s\", at once it is \"%.*s\"", STR_ARG(buf_str(stream)), STR_ARG(buf_str(&whole)));
