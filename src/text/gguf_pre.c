@@ -63,8 +63,9 @@ static const struct part parts_bailing[PARTS_MAX] = {
           "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"),
     BYTES_ONLY,
 };
+/* Possessive where nothing can come back, so that a long word needs no stack. */
 static const struct part parts_exaone_moe[PARTS_MAX] = {
-    SPLIT(CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]?|"
+    SPLIT(CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*+(?: \\p{L}\\p{M}*+)*+)++|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]?|"
           "\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"),
     BYTES_ONLY,
 };

@@ -135,7 +135,56 @@ static int split_class(struct splitter *s, bool (*class)(int32_t c))
     return status ? status : split_wait(s, 0, 0, false);
 }
 
-/* ---- Split: regex, behavior, invert. CharDelimiterSplit is a special case. */
+/* ---- groups of three digits counted from the right: a regular expression looks ahead to the end of the number at each of its
+ * digits, which is quadratic. Here it finds the numbers, which are then cut. */
+
+static const struct digit_groups {
+    const char *pattern, *numbers;
+    bool        empty; /* the matches are the empty places in front of the groups */
+} digit_groups[] = {
+    { "(?=(\\d{3})+(?!\\d))", "(?<!\\d)\\d++", true },
+    { "\\d{1,3}(?=(?:\\d{3})*(?!\\d))", "(?<!\\d)\\d++", false },
+    { "\\d{1,3}(?=(?:\\d{3})*\\b)", "(?<!\\d)\\d++\\b", false },
+};
+
+/* Feeds the groups of the number begin..end; *done: what lies before is fed. */
+static int feed_groups(struct splitter *s, size_t begin, size_t end, bool empty, bool invert, size_t *done)
+{
+    const struct str text = str_sub(s->in.text, 0, end);
+    uint64_t digits = 0;
+    int status = 0;
+    for (size_t at = begin; at < end; digits++) utf8_next(text, &at);
+    for (size_t at = begin; at < end && !status; digits--) {
+        const size_t from = at;
+        utf8_next(text, &at);
+        if (digits % 3 != 0 && (empty || from > begin)) continue;
+        if (!empty)
+            for (uint64_t more = (digits - 1) % 3; more > 0; more--, digits--) utf8_next(text, &at);
+        if (from > *done) status = s->behavior->feed(s, *done, from, invert);
+        *done = empty ? from : at;
+        if (!status) status = s->behavior->feed(s, from, *done, !invert);
+        if (!status) status = encode_steps(s->e, at - from);
+    }
+    return status;
+}
+
+static int split_digits(struct splitter *s, const struct regex *numbers, bool empty, bool invert)
+{
+    const struct str text = s->in.text;
+    size_t done = 0;
+    int status = 0;
+    for (size_t at = 0; at < text.n && !status;) {
+        size_t begin, end;
+        status = regex_next(numbers, s->e->match, text, at, &begin, &end, s->e->err);
+        if (status <= 0) break;
+        status = feed_groups(s, begin, end, empty, invert, &done);
+        at = end;
+    }
+    if (!status && done < text.n) status = s->behavior->feed(s, done, text.n, invert);
+    return status ? status : split_wait(s, 0, 0, false);
+}
+
+/* ---- Split: regex, behavior, invert. CharDelimiterSplit is a special case. left: numbers are cut, flag: before their groups. */
 
 static int make_split(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err)
 {
@@ -143,7 +192,14 @@ static int make_split(struct tokenizer *t, const struct step_args *a, struct ste
     s->invert = a->invert;
     if (!a->pattern.p) return fail(err, HEARTH_E_FORMAT, "a Split step without a pattern");
     const int status = behavior_find(a, &s->behavior, err);
-    return status ? status : regex_new(&s->regex, a->pattern, !a->pattern_is_regex, err);
+    struct str pattern = a->pattern;
+    for (size_t i = 0; a->pattern_is_regex && i < sizeof digit_groups / sizeof *digit_groups; i++) {
+        if (!str_is(a->pattern, digit_groups[i].pattern)) continue;
+        pattern = str_from(digit_groups[i].numbers);
+        s->left = true;
+        s->flag = digit_groups[i].empty;
+    }
+    return status ? status : regex_new(&s->regex, pattern, !a->pattern_is_regex, err);
 }
 
 static int make_char_delimiter(struct tokenizer *t, const struct step_args *a, struct step *s, struct hearth_error *err)
@@ -156,7 +212,7 @@ static int make_char_delimiter(struct tokenizer *t, const struct step_args *a, s
 static int run_split(const struct step *s, struct encode *e, unsigned index, struct piece in)
 {
     struct splitter split = splitter(s->behavior, e, index, in);
-    return split_regex(&split, s->regex, s->invert);
+    return s->left ? split_digits(&split, s->regex, s->flag, s->invert) : split_regex(&split, s->regex, s->invert);
 }
 
 /* ---- classes of characters */
