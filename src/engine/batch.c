@@ -71,7 +71,7 @@ static void put_input(struct hearth_session *s, struct tensor *t, int rank, cons
 static void put_inputs(struct hearth_session *s, struct step *in, const struct part *parts, int n_parts, int32_t rows, int32_t want)
 {
     const struct arch *a = &s->model->m->arch;
-    const struct rope *const ropes[MODEL_ROPES] = { &a->rope, &a->local_rope };
+    const struct rope *const *ropes = s->model->m->rope;
     const int64_t n = rows, m = want;
     put_input(s, &s->ids, 1, &n, s->host);
     in->ids = &s->ids;
@@ -87,8 +87,8 @@ static void put_inputs(struct hearth_session *s, struct step *in, const struct p
         put_input(s, &s->set, 1, &n, s->host + 2 * s->max_rows);
         in->set = &s->set;
         for (int k = 0; k < MODEL_ROPES; k++) {
+            if (!ropes[k]) continue;
             const int64_t half = ropes[k]->part / 2;
-            if (!half) continue;
             for (int i = 0; i < n_parts; i++) rope_frequencies(ropes[k], a, parts[i].rope_length, s->frequencies + i * half);
             put_input(s, &s->freq[k], 2, (int64_t[]){ n_parts, half }, s->frequencies);
             in->frequencies[k] = &s->freq[k];

@@ -73,7 +73,7 @@ static int check_request(const struct hearth_session *s, const hearth_request *r
         return fail(err, HEARTH_E_CONTEXT, "the prompt has %zu tokens, but the context holds %d", r->n_ids, s->context);
     if (m->arch.n_encoder_layer && m->arch.start < 0)
         return fail(err, HEARTH_E_FORMAT, "the model does not say which token its decoder starts with (decoder_start_token_id)");
-    return check_ids(m, r->ids, r->n_ids, err);
+    return check_ids(&m->encoder, r->ids, r->n_ids, err);
 }
 
 static int start_job(struct generation *g, struct job *j, hearth_error *err)

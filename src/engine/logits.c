@@ -8,12 +8,12 @@
 /* Header of the file: JSON padded with spaces to a multiple of 8, after its length. */
 static int write_header(struct file_write *w, const struct model *m, size_t n_states, size_t n_rows, hearth_error *err)
 {
-    const uint64_t states = (uint64_t)n_states * (uint64_t)m->arch.width * sizeof(float), logits = (uint64_t)n_rows * (uint64_t)m->arch.n_vocab * sizeof(float);
+    const uint64_t states = (uint64_t)n_states * (uint64_t)m->encoder.width * sizeof(float), logits = (uint64_t)n_rows * (uint64_t)m->arch.n_vocab * sizeof(float);
     char text[512];
     int n = snprintf(text + 8, sizeof text - 16, "{");
     if (n_states)
         n += snprintf(text + 8 + n, sizeof text - 16 - (size_t)n, "\"encoder_last_hidden_state\":{\"dtype\":\"F32\",\"shape\":[%zu,%d],\"data_offsets\":[0,%llu]},",
-                      n_states, m->arch.width, (unsigned long long)states);
+                      n_states, m->encoder.width, (unsigned long long)states);
     n += snprintf(text + 8 + n, sizeof text - 16 - (size_t)n, "\"logits\":{\"dtype\":\"F32\",\"shape\":[%zu,%d],\"data_offsets\":[%llu,%llu]}}", n_rows, m->arch.n_vocab,
                   (unsigned long long)states, (unsigned long long)(states + logits));
     while (n % 8) text[8 + n++] = ' ';
@@ -24,7 +24,7 @@ static int write_header(struct file_write *w, const struct model *m, size_t n_st
 
 static int write_encoder(struct hearth_session *s, struct file_write *w, const int32_t *ids, size_t n, const volatile int *cancel, hearth_error *err)
 {
-    const uint64_t count = n * (uint64_t)s->model->m->arch.width;
+    const uint64_t count = n * (uint64_t)s->model->m->encoder.width;
     float *states = mem_array(count, sizeof *states);
     if (!states) return fail_memory(err, count * sizeof *states, "the encoder's states");
     int status = session_encode(s, 0, ids, (int32_t)n, states, cancel, err);
@@ -81,7 +81,7 @@ static int encoder_logits(hearth_model *model, const int32_t *ids, size_t n, con
     struct encoded e = { 0 };
     struct file_write *w = NULL;
     hearth_session *s = NULL;
-    int status = check_ids(m, ids, n, err);
+    int status = check_ids(&m->encoder, ids, n, err);
     if (!status) status = session_new(&s, model, &(hearth_session_options){ .size = sizeof(hearth_session_options), .context = (int32_t)n }, false, err);
     if (!status) status = session_read(s, &all, 1, true, true, &e, cancel, err);
     if (!status) status = file_write_open(&w, output, err);
@@ -116,8 +116,8 @@ int hearth_logits(hearth_model *model, const int32_t *ids, size_t n, const int32
     }
     const int32_t *rows = has_encoder ? decoder_ids : ids;
     const size_t n_rows = has_encoder ? n_decoder : n, context = n > n_rows ? n : n_rows;
-    int status = check_ids(m, ids, n, err);
-    if (!status && has_encoder) status = check_ids(m, decoder_ids, n_decoder, err);
+    int status = check_ids(&m->encoder, ids, n, err);
+    if (!status && has_encoder) status = check_ids(&m->arch, decoder_ids, n_decoder, err);
     if (!status) status = hearth_session_new(&s, model, &(hearth_session_options){ .size = sizeof(hearth_session_options), .context = (int32_t)context }, err);
     if (!status) hearth_session_progress(s, progress, user);
     if (!status) status = file_write_open(&w, output, err);

@@ -12,11 +12,11 @@ int32_t session_hard_limit(const struct model *m)
     return m->arch.position == POSITION_LEARNED || m->arch.context_is_limit ? m->arch.context : 0;
 }
 
-int check_ids(const struct model *m, const int32_t *ids, size_t n, struct hearth_error *err)
+int check_ids(const struct arch *a, const int32_t *ids, size_t n, struct hearth_error *err)
 {
     for (size_t i = 0; i < n; i++)
-        if (ids[i] < 0 || ids[i] >= m->arch.n_vocab)
-            return fail(err, HEARTH_E_ARG, "token id %d (number %zu) is outside the model's vocabulary of %d", ids[i], i, m->arch.n_vocab);
+        if (ids[i] < 0 || ids[i] >= a->n_vocab)
+            return fail(err, HEARTH_E_ARG, "token id %d (number %zu) is outside the model's vocabulary of %d", ids[i], i, a->n_vocab);
     return 0;
 }
 
@@ -55,13 +55,17 @@ static struct tensor input_tensor(const char *name, enum dtype type, void *data)
     return (struct tensor){ .name = name, .type = type, .data = data, .index = -1, .producer = -1, .last_use = -1 };
 }
 
+static const char *const frequency_names[MODEL_ROPES] = { "frequencies", "local_frequencies", "encoder_frequencies" };
+
+static uint64_t rope_half(const struct model *m, int i) { return m->rope[i] ? (uint64_t)m->rope[i]->part / 2 : 0; }
+
 /* Backend memory for the step's inputs, one after another. */
 static int make_inputs(struct hearth_session *s, struct hearth_error *err)
 {
     const uint64_t rows = ((uint64_t)s->max_rows * sizeof(int32_t) + 63) / 64 * 64;
     const struct arch *a = &s->model->m->arch;
-    const uint64_t halves[MODEL_ROPES] = { (uint64_t)a->rope.part / 2, (uint64_t)a->local_rope.part / 2 };
-    const uint64_t half = halves[0] + halves[1] + 1;
+    uint64_t half = 1; /* frequencies of a text, for all ropes */
+    for (int i = 0; i < MODEL_ROPES; i++) half += rope_half(s->model->m, i);
     s->inputs_bytes = 5 * rows + (uint64_t)s->n_seq * half * sizeof(float);
     s->inputs = s->model->backend->alloc(s->model->backend, s->inputs_bytes);
     s->host = mem_array(5 * (uint64_t)s->max_rows, sizeof *s->host);
@@ -77,8 +81,11 @@ static int make_inputs(struct hearth_session *s, struct hearth_error *err)
     s->set = input_tensor("frequency_set", DTYPE_I32, s->inputs + 2 * rows);
     s->want = input_tensor("want", DTYPE_I32, s->inputs + 3 * rows);
     s->types = input_tensor("types", DTYPE_I32, s->inputs + 4 * rows);
-    s->freq[0] = input_tensor("frequencies", DTYPE_F32, s->inputs + 5 * rows);
-    s->freq[1] = input_tensor("local_frequencies", DTYPE_F32, s->inputs + 5 * rows + (uint64_t)s->n_seq * halves[0] * sizeof(float));
+    char *at = s->inputs + 5 * rows;
+    for (int i = 0; i < MODEL_ROPES; i++) {
+        s->freq[i] = input_tensor(frequency_names[i], DTYPE_F32, at);
+        at += (uint64_t)s->n_seq * rope_half(s->model->m, i) * sizeof(float);
+    }
     s->ragged.seq = s->ragged_seq;
     s->ragged.row_seq = s->row_seq;
     s->ragged.group = cache_groups(s->cache);
@@ -90,7 +97,6 @@ static int make_inputs(struct hearth_session *s, struct hearth_error *err)
 static struct step describe_step(struct hearth_session *s, int64_t n, int64_t want)
 {
     const struct arch *a = &s->model->m->arch;
-    const struct rope *const ropes[MODEL_ROPES] = { &a->rope, &a->local_rope };
     struct step in = { .ids = &s->ids, .want = &s->want };
     tensor_shape(&s->ids, DTYPE_I32, 1, &n);
     tensor_shape(&s->positions, DTYPE_I32, 1, &n);
@@ -102,8 +108,8 @@ static struct step describe_step(struct hearth_session *s, int64_t n, int64_t wa
     if (a->position == POSITION_ROTARY) {
         in.set = &s->set;
         for (int i = 0; i < MODEL_ROPES; i++) {
-            if (!ropes[i]->part) continue;
-            tensor_shape(&s->freq[i], DTYPE_F32, 2, (int64_t[]){ s->n_seq, ropes[i]->part / 2 });
+            if (!s->model->m->rope[i]) continue;
+            tensor_shape(&s->freq[i], DTYPE_F32, 2, (int64_t[]){ s->n_seq, (int64_t)rope_half(s->model->m, i) });
             in.frequencies[i] = &s->freq[i];
         }
     }

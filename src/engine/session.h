@@ -101,6 +101,6 @@ struct tensor *session_record_source(struct hearth_session *s, int64_t n);
 int session_new(hearth_session **out, hearth_model *m, const hearth_session_options *options, bool run_now, struct hearth_error *err);
 
 /* Every id must be in the vocabulary. */
-int check_ids(const struct model *m, const int32_t *ids, size_t n, struct hearth_error *err);
+int check_ids(const struct arch *a, const int32_t *ids, size_t n, struct hearth_error *err);
 
 #endif

@@ -45,7 +45,7 @@ static int read_texts(struct texts *t, hearth_model *m, const hearth_text *texts
     for (size_t i = 0; i < t->n && !status; i++) {
         status = read_text(t, tokenizer, &texts[i], prefix, i, &joined, err);
         if (!status && t->ids[i].n > 1 << 24) status = fail(err, HEARTH_E_CONTEXT, "text %zu has %zu tokens", i + 1, t->ids[i].n);
-        if (!status) status = check_ids(m->m, t->ids[i].id, t->ids[i].n, err);
+        if (!status) status = check_ids(&m->m->arch, t->ids[i].id, t->ids[i].n, err);
         if (status) break;
         check_types(m->m, &t->types[i]);
         if ((int32_t)t->ids[i].n > *longest) *longest = (int32_t)t->ids[i].n;

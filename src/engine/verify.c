@@ -91,7 +91,7 @@ static int compare_encoder(struct verify *v, hearth_model *model, hearth_error *
     struct encoded out = { 0 };
     hearth_session *s;
     if (!ids || (types && n_types != n)) return fail(err, HEARTH_E_FORMAT, "expected.safetensors has no usable input_ids");
-    int status = check_ids(model->m, ids, n, err);
+    int status = check_ids(&model->m->encoder, ids, n, err);
     for (size_t i = 0; types && i < n && !status; i++)
         if (types[i] < 0 || types[i] >= model->m->arch.n_type) status = fail(err, HEARTH_E_FORMAT, "expected.safetensors has token types that the model lacks");
     if (!status) status = session_new(&s, model, &(hearth_session_options){ .size = sizeof(hearth_session_options), .context = (int32_t)n }, true, err);
@@ -112,8 +112,8 @@ static int compare_tensors(struct verify *v, hearth_model *model, hearth_error *
     hearth_session *s;
     if (model->m->arch.task == HEARTH_TASK_ENCODER) return compare_encoder(v, model, err);
     if (!ids || (has_encoder && !decoder_ids)) return fail(err, HEARTH_E_FORMAT, "expected.safetensors lacks input_ids%s", has_encoder ? " or decoder_input_ids" : "");
-    int status = check_ids(model->m, ids, n, err);
-    if (!status && has_encoder) status = check_ids(model->m, decoder_ids, n_decoder, err);
+    int status = check_ids(&model->m->encoder, ids, n, err);
+    if (!status && has_encoder) status = check_ids(&model->m->arch, decoder_ids, n_decoder, err);
     const int32_t longest = (int32_t)(n > n_decoder ? n : n_decoder);
     if (!status) status = session_new(&s, model, &(hearth_session_options){ .size = sizeof(hearth_session_options), .context = longest, .chunk = longest }, true, err);
     if (status) return status;

@@ -158,6 +158,9 @@ struct arch {
     bool               projected;                /* families where it may be: embeddings have a width of their own */
     float              alibi_scale;              /* of the slopes; 0: 1 */
     bool               encoder_embed;            /* of encoder-decoders: each half has embeddings of its own */
+    int32_t            encoder_width, encoder_vocab; /* of encoder-decoders whose encoder has numbers of its own; 0: as the decoder */
+    int32_t            cross_first;              /* the first of the decoder's layers that attend to the source */
+    bool               cross_rotary;             /* heads turn there too: queries by their own position, keys by that in the source */
     bool               two_norms;                /* mixer and feed-forward part have a norm each; else parallel branches share one */
 };
 

@@ -20,7 +20,7 @@ static struct tensor *head(struct tape *t, const struct model *m, struct step *s
 struct tensor *decoder_record(struct tape *t, const struct model *m, struct step *s)
 {
     const struct arch *a = &m->arch;
-    const struct embedding e = { m->w.embed, m->w.position, m->w.embed_norm, m->w.embed_norm_bias };
+    const struct embedding e = { a, m->w.embed, m->w.position, m->w.embed_norm, m->w.embed_norm_bias };
     const bool first_is_hidden = !a->hidden_skip && !a->embed_norm_inside;
     block_ropes(t, m, s);
     struct tensor *carried = NULL, *x = tape_name(block_embed(t, m, s, &e), first_is_hidden ? "hidden" : "embedding", first_is_hidden ? 0 : -1);

@@ -14,21 +14,23 @@ static struct tensor *embed_picture(struct tape *t, const struct model *m, const
 }
 
 /* Tables and norm of the encoder's embeddings; most models have one set. */
-static struct embedding encoder_embedding(const struct model_weights *w)
+static struct embedding encoder_embedding(const struct model *m)
 {
-    return (struct embedding){ w->encoder_embed ? w->encoder_embed : w->embed,
+    const struct model_weights *w = &m->w;
+    return (struct embedding){ &m->encoder, w->encoder_embed ? w->encoder_embed : w->embed,
                                w->encoder_position ? w->encoder_position : w->position,
                                w->encoder_embed_norm ? w->encoder_embed_norm : w->embed_norm,
                                w->encoder_embed_norm ? w->encoder_embed_norm_bias : w->embed_norm_bias };
 }
 
-static void write_cross(struct tape *t, const struct model *m, struct tensor *x)
+static void write_cross(struct tape *t, const struct model *m, const struct step *s, struct tensor *x)
 {
-    for (int i = 0; i < m->arch.n_layer; i++) {
+    if (m->w.cross_in) x = op_linear(t, m->w.cross_in, x, m->w.cross_in_bias);
+    for (int i = m->arch.cross_first; i < m->arch.n_layer; i++) {
         const struct layer *l = &m->layer[i];
         t->layer = i;
-        op_cache_store(t, m->cross_group, l->cross_layer, op_linear(t, l->w.cross_k, x, l->w.cross_k_bias),
-                       op_linear(t, l->w.cross_v, x, l->w.cross_v_bias));
+        struct tensor *k = attention_cross_turn(t, l, s, op_linear(t, l->w.cross_k, x, l->w.cross_k_bias));
+        op_cache_store(t, m->cross_group, l->cross_layer, k, op_linear(t, l->w.cross_v, x, l->w.cross_v_bias));
     }
     t->layer = -1;
 }
@@ -36,9 +38,9 @@ static void write_cross(struct tape *t, const struct model *m, struct tensor *x)
 /* Names are the reference's: its last state is the normalised one, where there is a last norm. */
 struct tensor *encoder_record(struct tape *t, const struct model *m, struct step *s)
 {
-    const struct arch *a = &m->arch;
+    const struct arch *a = &m->encoder;
     const char *name = a->n_layer ? "encoder_hidden" : "hidden", *last = a->n_layer ? "encoder_last_hidden_state" : "last_hidden_state";
-    const struct embedding e = encoder_embedding(&m->w);
+    const struct embedding e = encoder_embedding(m);
     block_ropes(t, m, s);
     struct tensor *x = tape_name(a->patch ? embed_picture(t, m, s) : block_embed(t, m, s, &e), name, 0);
     for (int i = 0; i < a->n_encoder_layer; i++) {
@@ -51,6 +53,6 @@ struct tensor *encoder_record(struct tape *t, const struct model *m, struct step
         x = block_norm(t, a, x, m->w.encoder_norm, m->w.encoder_norm_bias);
     }
     s->states = tape_name(x, last, -1);
-    if (m->cross_group >= 0) write_cross(t, m, x);
+    if (m->cross_group >= 0) write_cross(t, m, s, x);
     return s->headless ? x : block_head(t, m, s, x);
 }

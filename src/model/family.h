@@ -26,6 +26,7 @@ struct family {
     const struct weight_name  *model_weights, *layer_weights, *encoder_weights;
     int                        n_model_weights, n_layer_weights, n_encoder_weights;
     const char                *nested;     /* object of config.json that holds the keys, beside those of other parts; NULL: none */
+    const char                *nested_encoder; /* object with the same keys for the encoder, whose numbers are its own; NULL: none */
     const char                *prefix;     /* of Hugging Face tensor names, which some files lack */
     const char *const         *harmless;   /* words in names of tensors that files carry and nobody needs */
     /* What the rows cannot say: derived numbers. Runs after the keys; NULL: nothing. */

@@ -23,6 +23,38 @@ static int vocabulary_size(struct model *m, struct hearth_error *err)
     return 0;
 }
 
+static int check_heads(const struct arch *a, struct hearth_error *err)
+{
+    const int32_t wide = a->key_width > a->value_width ? a->key_width : a->value_width;
+    return wide > 1024 ? fail(err, HEARTH_E_UNSUPPORTED, "heads of %d values are wider than the 1024 that attention handles", wide) : 0;
+}
+
+/* One half of a model, or all of it, from the object that the configuration points at. */
+static int read_half(struct model *m, const struct config *c, struct arch *a, struct hearth_error *err)
+{
+    *a = m->family->initial;
+    if (m->family->encoder_heads) a->head = family_head_kind(m->family, m->file);
+    int status = config_read(c, m->family->keys, a, err);
+    if (!status && a == &m->arch) status = vocabulary_size(m, err);
+    if (!status) status = config_guards(c, m->family->guards, err);
+    if (!status && m->family->finish) status = m->family->finish(a, c, err);
+    return status ? status : check_heads(a, err);
+}
+
+/* An encoder with numbers of its own; the layers that the keys count are its. */
+static int own_encoder_axes(struct model *m, const struct config *c, struct hearth_error *err)
+{
+    struct arch *a = &m->arch, *e = &m->encoder;
+    struct config own = *c;
+    own.nested = m->family->nested_encoder;
+    int status = read_half(m, &own, e, err);
+    a->n_encoder_layer = e->n_encoder_layer = e->n_layer;
+    e->n_layer = a->n_layer;
+    a->encoder_width = e->width;
+    a->encoder_vocab = e->n_vocab;
+    return status;
+}
+
 /* The encoder's numbers: the model's, but for those that its family found to differ. */
 static int encoder_axes(struct model *m, struct hearth_error *err)
 {
@@ -33,8 +65,7 @@ static int encoder_axes(struct model *m, struct hearth_error *err)
     if (e->width % e->encoder_heads) return fail(err, HEARTH_E_FORMAT, "width %d is not a multiple of %d heads", e->width, e->encoder_heads);
     e->n_head = e->n_kv = e->encoder_heads;
     e->key_width = e->value_width = e->width / e->n_head;
-    if (e->key_width > 1024) return fail(err, HEARTH_E_UNSUPPORTED, "heads of %d values are wider than the 1024 that attention handles", e->key_width);
-    return 0;
+    return check_heads(e, err);
 }
 
 static int read_axes(struct model *m, struct hearth_error *err)
@@ -42,17 +73,10 @@ static int read_axes(struct model *m, struct hearth_error *err)
     const struct kv *name = container_kv(m->file, "general.architecture");
     struct config c = { .c = m->file, .arena = &m->arena, .gguf = name != NULL, .nested = m->family->nested };
     if (name) c.architecture = name->s;
-    m->arch = m->family->initial;
-    if (m->family->encoder_heads) m->arch.head = family_head_kind(m->family, m->file);
-    int status = config_read(&c, m->family->keys, &m->arch, err);
-    if (!status) status = vocabulary_size(m, err);
-    if (!status) status = config_guards(&c, m->family->guards, err);
-    if (!status && m->family->finish) status = m->family->finish(&m->arch, &c, err);
+    int status = read_half(m, &c, &m->arch, err);
     if (!status) status = config_tokens(&c, &m->arch, err);
     if (status) return status;
-    if (m->arch.key_width > 1024 || m->arch.value_width > 1024)
-        return fail(err, HEARTH_E_UNSUPPORTED, "heads of %d values are wider than the 1024 that attention handles", m->arch.key_width);
-    return encoder_axes(m, err);
+    return m->family->nested_encoder ? own_encoder_axes(m, &c, err) : encoder_axes(m, err);
 }
 
 /* ---- weights */
@@ -194,8 +218,10 @@ static int make_rope(struct model *m, struct hearth_error *err)
 {
     const struct arch *a = &m->arch;
     if (a->position != POSITION_ROTARY) return 0;
-    m->rope_scale[0] = rope_scale(&a->rope, a);
-    m->rope_scale[1] = rope_scale(&a->local_rope, a);
+    m->rope[ROPE_MAIN] = &a->rope;
+    if (a->local_rope.part) m->rope[ROPE_LOCAL] = &a->local_rope;
+    if (m->family->nested_encoder) m->rope[ROPE_ENCODER] = &m->encoder.rope;
+    for (int i = 0; i < MODEL_ROPES; i++) m->rope_scale[i] = m->rope[i] ? rope_scale(m->rope[i], a) : 0.0f;
     int status = read_divisors(m, m->w.rope_divisors, &m->arch.rope.divisors, err);
     if (!status) status = read_divisors(m, m->w.rope_short, &m->arch.rope.short_factor, err);
     if (!status) status = read_divisors(m, m->w.rope_long, &m->arch.rope.long_factor, err);
@@ -324,7 +350,7 @@ static void make_groups(struct model *m)
         if (a->window) group_layers(m, a->window);
     }
     if (a->n_encoder_layer)
-        m->cross_group = add_group(m, (struct cache_group){ .kind = CACHE_CROSS, .n_layer = a->n_layer, .n_kv = a->n_kv,
+        m->cross_group = add_group(m, (struct cache_group){ .kind = CACHE_CROSS, .n_layer = a->n_layer - a->cross_first, .n_kv = a->n_kv,
                                                             .key_width = a->key_width, .value_width = a->value_width });
 }
 
@@ -336,9 +362,11 @@ static void fill_layer(const struct model *m, struct layer *l, int i, bool decod
     l->mixer = a->mixer;
     l->ffn = a->ffn == FFN_EXPERTS && !arch_has_experts(a, i) ? FFN_GATED : a->ffn;
     if (!decoder) l->group = -1;
-    l->cross_layer = decoder && m->cross_group >= 0 ? i : -1;
+    l->cross_layer = decoder && m->cross_group >= 0 && i >= a->cross_first ? i - a->cross_first : -1;
     l->window = arch_window(a, i);
-    l->rope = a->still_layers && a->still_layers[i] ? -1 : l->window && a->local_rope.part;
+    l->rope = l->window && m->rope[ROPE_LOCAL] ? ROPE_LOCAL : ROPE_MAIN;
+    if (!decoder && m->rope[ROPE_ENCODER]) l->rope = ROPE_ENCODER;
+    if (a->still_layers && a->still_layers[i]) l->rope = -1;
     l->attn_scale = a->attn_scale != 0.0f ? a->attn_scale : a->key_width ? 1.0f / sqrtf((float)a->key_width) : 1.0f;
     if (a->attn_scale_by_layer) l->attn_scale /= (float)(i + 1);
     l->branch_scale = a->residual_scale != 0.0f ? a->residual_scale : a->rescale_every && !a->rescaled ? ldexpf(1.0f, -(i / a->rescale_every)) : 1.0f;

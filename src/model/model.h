@@ -16,13 +16,13 @@ struct layer {
     int                  group, group_layer;  /* of the mixer's cache or state; -1: none (encoders) */
     int                  cross_layer;         /* layer within the cross group; -1: no cross attention */
     int32_t              window;              /* tokens a query sees; 0: all */
-    int                  rope;                /* which of the model's ropes turns its heads: 0, 1: the local one, -1: none */
+    int                  rope;                /* which of the model's ropes turns its heads, -1: none */
     float                attn_scale;
     float                branch_scale;        /* of what mixer and ffn add to the state; else 1 */
     bool                 halve;               /* RWKV: the state is halved after this layer */
 };
 
-#define MODEL_ROPES 2 /* arch.rope and arch.local_rope */
+enum model_rope { ROPE_MAIN, ROPE_LOCAL, ROPE_ENCODER, MODEL_ROPES }; /* arch.rope, arch.local_rope, encoder.rope */
 
 struct model {
     struct container    *file;
@@ -39,6 +39,7 @@ struct model {
     int                  n_derived;
     struct cache_group   group[CACHE_GROUPS];       /* layouts; pool NULL, type to be chosen by the session */
     int                  n_group, cross_group, state_group; /* -1: none */
+    const struct rope   *rope[MODEL_ROPES]; /* NULL: there is none */
     float                rope_scale[MODEL_ROPES];
     int64_t              parameters, bytes;
     struct backend      *backend;

@@ -10,7 +10,7 @@ enum weight_dim { DIM_ONE, DIM_VOCAB, DIM_POSITIONS, DIM_EMBED, DIM_WIDTH, DIM_Q
                   DIM_LATENTQ, DIM_LATENTKV, DIM_LATENTKVB, DIM_LATENTOUT, DIM_HEAD_KVRANK, DIM_HEAD_VALUE, DIM_MAMBA_IN, DIM_MAMBA_X,
                   DIM_KERNEL, DIM_DTRANK, DIM_NSTATE, DIM_PATCH, DIM_LABELS,
                   DIM_MIXES, DIM_MIX_WIDTH, DIM_MIXRANK, DIM_MIXRANKS, DIM_DECAYRANK, DIM_RATERANK, DIM_CARRYRANK, DIM_GATERANK,
-                  DIM_SSD_IN, DIM_SSD_CONV, DIM_SUM, DIM_TYPES, DIM_HEAD, DIM_COUNT };
+                  DIM_SSD_IN, DIM_SSD_CONV, DIM_SUM, DIM_TYPES, DIM_HEAD, DIM_ENCODER_VOCAB, DIM_ENCODER_WIDTH, DIM_COUNT };
 
 static const struct {
     const char *name; /* for sentences */
@@ -39,6 +39,7 @@ static const struct {
     [DIM_GATERANK] = { .name = "rank of the gate" }, [DIM_SSD_IN] = { .name = "gate, convolution and heads" },
     [DIM_SSD_CONV] = { .name = "inner width and two states a group" },
     [DIM_SUM] = { .name = "width of the embeddings' sum" }, [DIM_TYPES] = { .name = "token types" }, [DIM_HEAD] = { .name = "width of the head" },
+    [DIM_ENCODER_VOCAB] = { .name = "vocabulary of the encoder" }, [DIM_ENCODER_WIDTH] = { .name = "width of the encoder" },
 };
 
 static const struct {
@@ -77,6 +78,7 @@ static int64_t dim_of(const struct arch *a, enum weight_dim d)
         [DIM_SSD_IN] = 2 * (int64_t)a->rnn_width + 2 * (int64_t)a->state_groups * a->n_state + a->n_head,
         [DIM_SSD_CONV] = (int64_t)a->rnn_width + 2 * (int64_t)a->state_groups * a->n_state,
         [DIM_SUM] = a->project_last ? embed : a->width, [DIM_TYPES] = a->n_type, [DIM_HEAD] = a->head == HEAD_MASKED ? embed : a->width,
+        [DIM_ENCODER_VOCAB] = a->encoder_vocab ? a->encoder_vocab : a->n_vocab, [DIM_ENCODER_WIDTH] = a->encoder_width ? a->encoder_width : a->width,
     };
     return values[d];
 }
@@ -386,6 +388,7 @@ static bool is_wanted(const struct arch *a, const struct weight_name *w, int lay
     if ((flags & WEIGHT_SHARED) && !a->n_shared_expert) return false;
     if ((flags & WEIGHT_QRANK) && !a->q_rank) return false;
     if ((flags & WEIGHT_NOT_FIRST) && layer == 0) return false;
+    if ((flags & WEIGHT_CROSS) && layer < a->cross_first) return false;
     if ((flags & WEIGHT_NO_QRANK) && a->q_rank) return false;
     if ((flags & WEIGHT_TYPES) && !a->n_type) return false;
     if (w->heads && !(w->heads & 1u << a->head)) return false;

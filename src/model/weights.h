@@ -60,6 +60,7 @@ enum weight_flag { /* how it is stored, then when it exists */
     WEIGHT_GATED     = 1 << 14, /* only when the feed-forward part is gated */
     WEIGHT_SERIAL    = 1 << 15, /* only when the two branches follow each other */
     WEIGHT_NOT_FIRST = 1 << 16, /* the first layer has none */
+    WEIGHT_CROSS     = 1 << 17, /* only in layers that attend to the source */
 };
 
 /* Backend memory of a tensor that could not stay as the file has it. */

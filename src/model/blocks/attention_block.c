@@ -42,11 +42,17 @@ struct tensor *attention_mixer(struct tape *t, const struct model *m, const stru
     return op_linear(t, w->attn_out, y, w->attn_out_bias);
 }
 
-/* Keys and values of the source were stored when it was encoded. */
-struct tensor *attention_cross(struct tape *t, const struct model *m, const struct layer *l, struct tensor *x)
+struct tensor *attention_cross_turn(struct tape *t, const struct layer *l, const struct step *s, struct tensor *x)
 {
     const struct arch *a = l->arch;
-    struct tensor *q = op_linear(t, l->w.cross_q, x, l->w.cross_q_bias);
+    return a->cross_rotary ? op_rope(t, x, s->rope[l->rope], a->key_width, a->rope.interleaved) : x;
+}
+
+/* Keys and values of the source were stored when it was encoded. */
+struct tensor *attention_cross(struct tape *t, const struct model *m, const struct layer *l, const struct step *s, struct tensor *x)
+{
+    const struct arch *a = l->arch;
+    struct tensor *q = attention_cross_turn(t, l, s, op_linear(t, l->w.cross_q, x, l->w.cross_q_bias));
     struct tensor *y = op_attention(t, &(struct attention){
         .q = q, .group = m->cross_group, .group_layer = l->cross_layer, .n_head = a->n_head, .n_kv = a->n_kv, .scale = l->attn_scale });
     return op_linear(t, l->w.cross_out, y, l->w.cross_out_bias);

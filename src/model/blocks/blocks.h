@@ -28,7 +28,8 @@ struct tensor *block_norm_(struct tape *t, const struct arch *a, struct tensor *
 
 /* layer_block.c: what decoder and encoder share. */
 struct embedding { /* the token table, and what is added to its rows; NULL: not there */
-    struct tensor *tokens, *position, *norm, *norm_bias;
+    const struct arch *arch;
+    struct tensor     *tokens, *position, *norm, *norm_bias;
 };
 void           block_ropes(struct tape *t, const struct model *m, struct step *s);
 struct tensor *block_embed(struct tape *t, const struct model *m, const struct step *s, const struct embedding *e);
@@ -39,7 +40,9 @@ struct tensor *block_head(struct tape *t, const struct model *m, const struct st
 
 /* attention_block.c */
 mixer_fn       attention_mixer;       /* self-attention: cached when the layer has a group, else over the step itself */
-struct tensor *attention_cross(struct tape *t, const struct model *m, const struct layer *l, struct tensor *x);
+struct tensor *attention_cross(struct tape *t, const struct model *m, const struct layer *l, const struct step *s, struct tensor *x);
+/* Projected heads turned for cross attention, where they turn. */
+struct tensor *attention_cross_turn(struct tape *t, const struct layer *l, const struct step *s, struct tensor *x);
 /* Bias by distance from T5's buckets: table f32 [buckets, heads] -> out [n_head, 2 * distance + 1]. */
 void attention_buckets(const struct arch *a, const float *table, bool bidirectional, float *out);
 

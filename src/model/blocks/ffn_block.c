@@ -3,8 +3,9 @@
 
 struct tensor *ffn_dense(struct tape *t, const struct model *m, const struct layer *l, struct tensor *x)
 {
+    (void)m;
     struct tensor *h = op_linear(t, l->w.ffn_up, x, l->w.ffn_up_bias);
-    return op_linear(t, l->w.ffn_down, op_activate(t, m->arch.act, h, NULL), l->w.ffn_down_bias);
+    return op_linear(t, l->w.ffn_down, op_activate(t, l->arch->act, h, NULL), l->w.ffn_down_bias);
 }
 
 /* act(gate) * up: SwiGLU and its relatives (Shazeer 2020). */
@@ -22,15 +23,17 @@ static struct tensor *gated_twice(struct tape *t, struct tensor *h, struct tenso
 
 struct tensor *ffn_gated(struct tape *t, const struct model *m, const struct layer *l, struct tensor *x)
 {
+    (void)m;
     const struct layer_weights *w = &l->w;
-    struct tensor *h = gated(t, &m->arch, x, w->ffn_gate, w->ffn_gate_bias, w->ffn_up, w->ffn_up_bias);
+    struct tensor *h = gated(t, l->arch, x, w->ffn_gate, w->ffn_gate_bias, w->ffn_up, w->ffn_up_bias);
     return op_linear(t, w->ffn_down, gated_twice(t, h, w->ffn_gate_linear, x), w->ffn_down_bias);
 }
 
 struct tensor *ffn_extra(struct tape *t, const struct model *m, const struct layer *l, struct tensor *x)
 {
+    (void)m;
     const struct layer_weights *w = &l->w;
-    struct tensor *h = gated(t, &m->arch, x, w->extra_gate, NULL, w->extra_up, NULL);
+    struct tensor *h = gated(t, l->arch, x, w->extra_gate, NULL, w->extra_up, NULL);
     return op_linear(t, w->extra_down, gated_twice(t, h, w->extra_gate_linear, x), NULL);
 }
 

@@ -9,7 +9,7 @@ void block_ropes(struct tape *t, const struct model *m, struct step *s)
 
 struct tensor *block_embed(struct tape *t, const struct model *m, const struct step *s, const struct embedding *e)
 {
-    const struct arch *a = &m->arch;
+    const struct arch *a = e->arch;
     struct tensor *x = op_embed(t, e->tokens, s->ids);
     if (m->w.project_in && !a->project_last) x = op_linear(t, m->w.project_in, x, m->w.project_in_bias);
     if (a->embed_scale != 0.0f) x = op_scale(t, x, a->embed_scale);
@@ -37,12 +37,13 @@ static struct tensor *add_branch(struct tape *t, const struct layer *l, struct t
     return l->arch->residual == RESIDUAL_POST ? block_norm(t, l->arch, x, w, b) : x;
 }
 
-/* Both branches see the same state. */
+/* All branches see the same state. */
 static struct tensor *parallel_layer(struct tape *t, const struct model *m, const struct layer *l, const struct step *s, struct tensor *x)
 {
     const struct layer_weights *w = &l->w;
     struct tensor *h = block_norm(t, l->arch, x, w->mixer_norm, w->mixer_norm_bias);
     struct tensor *y = mixer_table[l->mixer].record(t, m, l, s, h);
+    if (l->cross_layer >= 0) y = op_add(t, y, attention_cross(t, m, l, s, h));
     if (w->ffn_norm) h = block_norm(t, l->arch, x, w->ffn_norm, w->ffn_norm_bias);
     return add_branch(t, l, x, op_add(t, y, ffn_table[l->ffn].record(t, m, l, h)), NULL, NULL, NULL);
 }
@@ -56,7 +57,7 @@ struct tensor *block_layer(struct tape *t, const struct model *m, const struct l
     if (a->residual == RESIDUAL_NORMED) x = h;
     x = add_branch(t, l, x, y, w->mixer_post_norm, w->mixer_norm, w->mixer_norm_bias);
     if (l->cross_layer >= 0) {
-        y = attention_cross(t, m, l, norm_before(t, a, x, w->cross_norm, w->cross_norm_bias));
+        y = attention_cross(t, m, l, s, norm_before(t, a, x, w->cross_norm, w->cross_norm_bias));
         x = add_branch(t, l, x, y, NULL, w->cross_norm, w->cross_norm_bias);
     }
     if (l->ffn != FFN_NONE) {
