@@ -44,6 +44,8 @@ static const char *const families[] = {
     "text/bloom",
     "text/bart",
     "text/codegen",
+    "text/codet5p",
+    "text/codet5p-same",
     "text/cohere",
     "text/cohere2",
     "text/deepseek_v3",

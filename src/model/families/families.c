@@ -58,21 +58,6 @@ enum head_kind family_head_kind(const struct family *f, const struct container *
     return HEAD_NONE;
 }
 
-/* Models that people will try, known by name and not run: why, rather than what else there is. */
-static const struct {
-    const char *type, *why;
-} not_run[] = {
-    { "codet5p", "CodeT5+ 2B and larger (also InstructCodeT5+; model_type codet5p) are not supported: only the code beside them says in which "
-                 "layers and how the decoder attends to the encoder; CodeT5+ 220M and 770M are supported" },
-};
-
-static const char *why_not_run(struct str type)
-{
-    for (size_t i = 0; i < sizeof not_run / sizeof *not_run; i++)
-        if (str_is(type, not_run[i].type)) return not_run[i].why;
-    return NULL;
-}
-
 static void list_supported(bool gguf, struct buf *b)
 {
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
@@ -101,7 +86,6 @@ int family_find(const struct family **out, const struct container *c, struct hea
         return fail(err, HEARTH_E_UNSUPPORTED, "the model is a %.*s; of this family only %s and its like are supported", STR_ARG(head),
                     other->heads ? other->heads[0] : other->encoder_heads[0].name);
     if (known) return fail(err, HEARTH_E_UNSUPPORTED, "the tensors of %s are of no version of %.*s that is supported", c->path, STR_ARG(name->s));
-    if (why_not_run(name->s)) return fail(err, HEARTH_E_UNSUPPORTED, "%s", why_not_run(name->s));
     struct buf b;
     buf_init(&b, 4096);
     list_supported(arch != NULL, &b);
