@@ -68,6 +68,20 @@ static int encoder_axes(struct model *m, struct hearth_error *err)
     return check_heads(e, err);
 }
 
+/* What routing takes for granted. */
+static int check_experts(const struct arch *a, struct hearth_error *err)
+{
+    const int groups = a->expert_groups > 1 ? a->expert_groups : 1, used = groups > 1 ? a->expert_groups_used : 1;
+    if (!a->n_expert) return 0;
+    if (a->n_expert_used < 1 || a->n_expert_used > a->n_expert)
+        return fail(err, HEARTH_E_FORMAT, "%d of %d experts a token makes no sense", a->n_expert_used, a->n_expert);
+    if (a->n_expert % groups) return fail(err, HEARTH_E_FORMAT, "%d experts do not fall into %d groups", a->n_expert, groups);
+    if (used < 1 || used > groups) return fail(err, HEARTH_E_FORMAT, "%d of %d groups of experts a token makes no sense", used, groups);
+    if (used * (a->n_expert / groups) < a->n_expert_used)
+        return fail(err, HEARTH_E_FORMAT, "%d experts a token are more than the %d of %d groups", a->n_expert_used, used * (a->n_expert / groups), used);
+    return 0;
+}
+
 static int read_axes(struct model *m, struct hearth_error *err)
 {
     const struct kv *name = container_kv(m->file, "general.architecture");
@@ -75,6 +89,7 @@ static int read_axes(struct model *m, struct hearth_error *err)
     if (name) c.architecture = name->s;
     int status = read_half(m, &c, &m->arch, err);
     if (!status) status = config_tokens(&c, &m->arch, err);
+    if (!status) status = check_experts(&m->arch, err);
     if (status) return status;
     return m->family->nested_encoder ? own_encoder_axes(m, &c, err) : encoder_axes(m, err);
 }

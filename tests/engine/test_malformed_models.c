@@ -37,7 +37,9 @@ static const char *put(const char *name, const void *p, size_t n)
 static void spoiled_ggufs(void **state)
 {
     (void)state;
-    static const char *const names[] = { "text/llama3", "text/mixtral", "text/gpt2", "text/t5", "text/llama-yarn", "text/rwkv6", "text/rwkv7-native", "text/mamba2-tied" };
+    static const char *const names[] = { "text/llama3", "text/mixtral", "text/gpt2", "text/t5", "text/llama-yarn", "text/rwkv6", "text/rwkv7-native", "text/mamba2-tied",
+        "text/deepseek_v2", "text/deepseek_v3", "text/gemma3", "text/gpt_oss-mxfp4", "text/phi3-longrope", "text/granitemoe", "text/falcon-40b", "text/bloom",
+        "text/qwen2_moe", "text/stablelm", "text/cohere2", "text/mpt" };
     struct rng rng;
     rng_seed(&rng, 7);
     for (size_t f = 0; f < sizeof names / sizeof *names; f++) {
@@ -65,7 +67,10 @@ static const char *const numbers[] = { "0", "-1", "1", "3", "1000", "2147483648"
 static void spoiled_configs(void **state)
 {
     (void)state;
-    static const char *const names[] = { "llama-yarn", "llama3", "llama-dynamic", "mixtral", "mistral-swa", "gpt2", "rwkv4", "rwkv6", "rwkv7", "mamba2", "flan-t5" };
+    static const char *const names[] = { "llama-yarn", "llama3", "llama-dynamic", "mixtral", "mistral-swa", "gpt2", "rwkv4", "rwkv6", "rwkv7", "mamba2", "flan-t5",
+        "gpt_neo", "gptj", "codegen", "gpt_neox", "starcoder-mqa", "starcoder2", "opt-350m", "xglm", "bloom", "mpt-storywriter", "falcon-40b", "falcon-rw",
+        "persimmon", "phi", "phi3-longrope", "stablelm", "cohere2", "granitemoe", "olmo", "qwen3", "qwen2_moe-sparse", "qwen3_moe", "gemma2", "gemma3",
+        "deepseek_v2", "deepseek_v3", "gpt_oss", "mamba", "umt5" };
     const char *folder = strdup(test_scratch("configs"));
     mkdir(folder, 0700);
     for (size_t f = 0; f < sizeof names / sizeof *names; f++) {

@@ -104,7 +104,6 @@ static int finish_shape(struct arch *a, const struct config *c, struct hearth_er
     if (c->gguf) a->nope_width = a->key_width - part;
     if (c->gguf) a->tied = true; /* GGUF says it by leaving the head out */
     if (a->nope_width < 1) return fail(err, HEARTH_E_FORMAT, "keys of %d values have no room beside a rotary part of %d", a->key_width, part);
-    if (a->expert_groups > 1 && a->n_expert % a->expert_groups) return fail(err, HEARTH_E_FORMAT, "%d experts do not fall into %d groups", a->n_expert, a->expert_groups);
     a->key_width = part; /* for the rotary keys of the configuration: frequencies are those of a head as wide as the part */
     int status = config_rope(c, a, err);
     double log_multiplier;

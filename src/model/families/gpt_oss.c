@@ -68,7 +68,6 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
     a->value_width = a->key_width;
     a->ff_width = a->expert_ff_width;
     if (a->n_head % a->n_kv) return fail(err, HEARTH_E_FORMAT, "%d query heads cannot share %d key/value heads", a->n_head, a->n_kv);
-    if (a->n_expert_used > a->n_expert) return fail(err, HEARTH_E_FORMAT, "%d of %d experts a token makes no sense", a->n_expert_used, a->n_expert);
     int status = config_layer_types(c, a, 2, 1, err);
     if (!status) status = config_rope(c, a, err);
     if (status) return status;

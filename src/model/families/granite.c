@@ -60,8 +60,6 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
 
 static int finish_moe(struct arch *a, const struct config *c, struct hearth_error *err)
 {
-    if (a->n_expert_used > a->n_expert)
-        return fail(err, HEARTH_E_FORMAT, "%d of %d experts a token makes no sense", a->n_expert_used, a->n_expert);
     a->ffn = FFN_EXPERTS;
     a->n_shared_expert = a->shared_ff_width > 0;
     return finish(a, c, err);

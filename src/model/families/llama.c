@@ -106,8 +106,6 @@ static int finish_shape(struct arch *a, const struct config *c, struct hearth_er
     if (a->n_expert) {
         a->ffn = FFN_EXPERTS;
         a->expert_normalize = true;
-        if (a->n_expert_used < 1 || a->n_expert_used > a->n_expert)
-            return fail(err, HEARTH_E_FORMAT, "%d of %d experts a token makes no sense", a->n_expert_used, a->n_expert);
     }
     a->rope.interleaved = c->gguf;
     int status = config_rope(c, a, err);

@@ -106,7 +106,6 @@ static int finish_shape(struct arch *a, const struct config *c, struct hearth_er
     if (!a->key_width) a->key_width = a->width / a->n_head;
     a->value_width = a->key_width;
     if (a->n_head % a->n_kv) return fail(err, HEARTH_E_FORMAT, "%d query heads cannot share %d key/value heads", a->n_head, a->n_kv);
-    if (a->n_expert_used > a->n_expert) return fail(err, HEARTH_E_FORMAT, "%d of %d experts a token makes no sense", a->n_expert_used, a->n_expert);
     if (c->gguf) a->tied = true; /* GGUF says it by leaving the head out */
     int status = find_dense(a, c, err);
     return status ? status : config_rope(c, a, err);
