@@ -98,6 +98,22 @@ static int read_activation(struct dense *d, struct str src, struct hearth_error 
     return status;
 }
 
+/* Modules may also work on the rows of tokens, or put their result elsewhere. */
+static int check_places(struct str src, struct hearth_error *err)
+{
+    static const char *const keys[] = { "module_input_name", "module_output_name" };
+    struct buf name;
+    int status = 0;
+    buf_init(&name, 4096);
+    for (int i = 0; i < 2 && !status; i++) {
+        buf_clear(&name);
+        if (json_member_text(src, keys[i], &name) && !str_is(buf_str(&name), "sentence_embedding"))
+            status = fail(err, HEARTH_E_UNSUPPORTED, "a module's %s is %.*s; only sentence_embedding is supported", keys[i], STR_ARG(buf_str(&name)));
+    }
+    buf_free(&name);
+    return status;
+}
+
 static int read_dense(struct sentence *s, const char *folder, const char *module, struct str src, struct hearth_error *err)
 {
     double in = 0, out = 0;
@@ -142,6 +158,25 @@ static bool path_is_safe(struct str p)
     return !memmem(p.p, p.n, "..", 2) && !(p.n && p.p[0] == '/') && !memchr(p.p, 0, p.n);
 }
 
+/* Its configuration is newer than most files. */
+static int read_normalize(struct sentence *s, const char *folder, const char *path, struct hearth_error *err)
+{
+    struct file_map file;
+    struct buf name;
+    if (!path_is_safe(str_from(path)))
+        return fail(err, HEARTH_E_FORMAT, "modules.json names the path %s, which leaves the folder", path);
+    buf_init(&name, 1 << 16);
+    buf_printf(&name, "%s/config.json", path);
+    int status = name.failed ? fail_memory(err, 1 << 16, "a path") : *path ? folder_file(&file, folder, name.p, err) : 0;
+    if (status > 0) {
+        status = check_places((struct str){ (const char *)file.p, file.n }, err);
+        file_unmap(&file);
+    }
+    buf_free(&name);
+    s->normalize = true;
+    return status;
+}
+
 static int read_module(struct sentence *s, const char *folder, const struct module *m, struct hearth_error *err)
 {
     const struct str type = m->type.p ? buf_str(&m->type) : STR("");
@@ -151,14 +186,13 @@ static int read_module(struct sentence *s, const char *folder, const struct modu
     struct file_map file = { 0 };
     struct buf name;
     if (str_is(last, "Transformer") || str_is(last, "Dropout")) return 0;
-    if (str_is(last, "Normalize")) {
-        s->normalize = true;
-        return 0;
-    }
+    if (str_is(last, "Normalize")) return read_normalize(s, folder, path, err);
     const bool pooling = str_is(last, "Pooling");
     if (!pooling && !str_is(last, "Dense"))
         return fail(err, HEARTH_E_UNSUPPORTED, "modules.json asks for a module %.*s, which is not supported", STR_ARG(last));
     if (s->normalize) return fail(err, HEARTH_E_UNSUPPORTED, "modules.json has a module after Normalize, which is not supported");
+    if (pooling == (s->n_pooling > 0))
+        return fail(err, HEARTH_E_UNSUPPORTED, "modules.json has a %.*s %s Pooling, which is not supported", STR_ARG(last), pooling ? "after a" : "before");
     if (!path_is_safe(str_from(path)))
         return fail(err, HEARTH_E_FORMAT, "modules.json names the path %s, which leaves the folder", path);
     buf_init(&name, 1 << 16);
@@ -167,7 +201,8 @@ static int read_module(struct sentence *s, const char *folder, const struct modu
     if (status == 0) status = fail(err, HEARTH_E_NOT_FOUND, "the folder lacks %s", name.p);
     if (status > 0) {
         const struct str src = { (const char *)file.p, file.n };
-        status = pooling ? read_pooling(s, src, err) : read_dense(s, folder, path, src, err);
+        status = check_places(src, err);
+        if (!status) status = pooling ? read_pooling(s, src, err) : read_dense(s, folder, path, src, err);
         file_unmap(&file);
     }
     buf_free(&name);
