@@ -65,11 +65,25 @@ static void list_supported(bool gguf, struct buf *b)
             buf_printf(b, "%s%s", b->n ? ", " : "", *n);
 }
 
+/* Encoders of 2019 (SciBERT's folder) name no type, but their tensors begin with it: "bert.embeddings.word_embeddings.weight". */
+static const struct family *by_prefix(const struct container *c)
+{
+    char name[128];
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        const struct family *f = table[i];
+        if (!f->encoder_heads || !f->prefix || !f->n_model_weights || !f->model_weights[0].hf) continue;
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(f->model_weights[0].hf, "|"), f->model_weights[0].hf);
+        if (container_tensor(c, name)) return f;
+    }
+    return NULL;
+}
+
 int family_find(const struct family **out, const struct container *c, struct hearth_error *err)
 {
     const struct kv *arch = container_kv(c, "general.architecture"), *type = container_kv(c, "model_type"), *name = arch ? arch : type;
     const struct family *other = NULL;
     struct str head = { 0 };
+    if (!name && container_kv(c, "hidden_size") && (*out = by_prefix(c))) return 0;
     if (!name || name->type != KV_STRING)
         return fail(err, HEARTH_E_FORMAT, "%s says neither model_type nor general.architecture: it is weights without a description", c->path);
     bool known = false;
