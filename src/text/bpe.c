@@ -336,7 +336,7 @@ static size_t word_end(struct str text, size_t from, struct str space)
     }
 }
 
-/* Where no rule joins a space to what stands before it, the words of a text that the pre-tokenizer has not cut can be taken one by
+/* Where no rule joins a space to what stands before it, the words of a text that no pre-tokenizer has cut can be taken one by
  * one, with the same result. */
 static int text_by_rule(struct encode *e, struct str text)
 {
@@ -364,8 +364,9 @@ bool merges_cut_at_space(const struct tokenizer *t)
     const struct str space = STR(SPM_SPACE);
     if (t->ignore_merges || t->prefix.n || t->suffix.n || vocab_find(&t->vocab, space) == NO_ID) return false;
     for (uint32_t i = 0; i < t->merges.n; i++) {
-        const struct str left = vocab_text(&t->vocab, t->merges.merge[i].left), right = vocab_text(&t->vocab, t->merges.merge[i].right);
-        if (str_starts(right, space) && !str_ends(left, space)) return false;
+        const struct merge *rule = &t->merges.merge[i];
+        if (!str_starts(vocab_text(&t->vocab, rule->right), space)) continue;
+        if (!str_ends(vocab_text(&t->vocab, rule->left), space)) return false;
     }
     return true;
 }

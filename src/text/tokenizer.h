@@ -38,8 +38,8 @@ void tokenizer_info(const struct tokenizer *t, struct tokenizer_info *out);
  * HEARTH_E_MEMORY, HEARTH_E_ARG. */
 int tokenizer_encode(const struct tokenizer *t, struct str text, bool special, struct ids *out, struct hearth_error *err);
 
-/* The same for long texts. cancel (may be NULL) is polled: when it is not 0, HEARTH_E_CANCELLED. steps counts inner steps, so that
- * tests can see how the work grows with the text. */
+/* The same for long texts. cancel (may be NULL) is polled: when it is not 0, HEARTH_E_CANCELLED. steps counts inner steps, so
+ * that tests can see how the work grows with the text. */
 struct text_watch {
     const volatile int *cancel;
     uint64_t            steps;
@@ -58,8 +58,8 @@ static inline int watch_steps(struct text_watch *w, uint64_t n, struct hearth_er
 int tokenizer_encode_watched(const struct tokenizer *t, struct str text, bool special, struct text_watch *watch, struct ids *out,
                              struct hearth_error *err);
 
-/* As tokenizer_encode, with the token type ("segment") of each id, for one text or, with second, for a pair. HEARTH_E_UNSUPPORTED: the
- * tokenizer does not know pairs. */
+/* As tokenizer_encode, with the token type ("segment") of each id, for one text or, with second, for a pair.
+ * HEARTH_E_UNSUPPORTED: the tokenizer does not know pairs. */
 int tokenizer_encode_types(const struct tokenizer *t, struct str first, const struct str *second, bool special, struct ids *out,
                            struct ids *types, struct hearth_error *err);
 

@@ -145,13 +145,13 @@ static int stretch_normalize(struct codes *c, struct buf *out, struct str s, utf
     return 0;
 }
 
-/* Characters that never join what is before them, nor do what they decompose to: letters of Latin, Greek, Cyrillic, Hebrew, Arabic,
- * kana, Han and Hangul syllables, and emoji. Not all there are, but enough to cut any real text. */
+/* Characters that never join what is before them, nor do what they decompose to: letters of Latin, Greek, Cyrillic, Hebrew,
+ * Arabic, kana, Han and Hangul syllables, and emoji. Not all there are, but enough to cut any real text. */
 static bool begins_anew(int32_t c)
 {
     return (c >= 0xc0 && c < 0x300) || (c >= 0x390 && c < 0x483) || (c >= 0x5d0 && c < 0x5eb) || (c >= 0x620 && c < 0x64b) ||
-           (c >= 0x3041 && c < 0x3097) || (c >= 0x30a1 && c < 0x30fb) || (c >= 0x4e00 && c < 0xa000) || (c >= 0xac00 && c < 0xd7a4) ||
-           (c >= 0x1f300 && c < 0x1f3fb);
+           (c >= 0x3041 && c < 0x3097) || (c >= 0x30a1 && c < 0x30fb) || (c >= 0x4e00 && c < 0xa000) ||
+           (c >= 0xac00 && c < 0xd7a4) || (c >= 0x1f300 && c < 0x1f3fb);
 }
 
 enum { STRETCH_BYTES = 1 << 14 }; /* longer ones are cut where they can be: the work fits into a cache and can be cancelled */

@@ -9,9 +9,11 @@
 enum { SHORT_BYTES = 256 << 10, LONG_BYTES = 16 << 20 };
 
 #define WORDS_MODEL "{\"type\":\"WordLevel\",\"unk_token\":\"?\",\"vocab\":{\"?\":0,\"a\":1,\"ab\":2,\"b\":3}}"
-#define WHOLE_MODEL "{\"type\":\"BPE\",\"unk_token\":\"?\",\"fuse_unk\":true,\"vocab\":{\"?\":0,\"a\":1,\"b\":2,\"\xe2\x96\x81\":3,\"aa\":4,\"ab\":5," \
-                    "\"aaaa\":6,\"\xe2\x96\x81\xe2\x96\x81\":7,\"aaaaaaaa\":8,\"0\":9},\"merges\":[\"a a\",\"a b\",\"aa aa\",\"\xe2\x96\x81 \xe2\x96\x81\"," \
-                    "\"aaaa aaaa\"]}"
+#define WHOLE_MODEL \
+    "{\"type\":\"BPE\",\"unk_token\":\"?\",\"fuse_unk\":true,\"vocab\":{\"?\":0,\"a\":1,\"b\":2,\"\xe2\x96\x81\":3,\"aa\":4," \
+    "\"ab\":5,\"aaaa\":6,\"\xe2\x96\x81\xe2\x96\x81\":7,\"aaaaaaaa\":8,\"0\":9},\"merges\":[\"a a\",\"a b\",\"aa aa\"," \
+    "\"\xe2\x96\x81 \xe2\x96\x81\",\"aaaa aaaa\"]}"
+#define SPACES "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"\xe2\x96\x81\"}"
 
 /* One of each kind. */
 static const struct {
@@ -29,14 +31,15 @@ static const struct {
     { "tiktoken", "tokenizers/qwen/qwen.tiktoken", NULL },
     { "longest match", "tokenizers/rwkv", NULL },
     { "bytes", "tokenizers/byt5", NULL },
-    { "words", NULL, "{\"pre_tokenizer\":{\"type\":\"Whitespace\"},\"normalizer\":{\"type\":\"NFC\"},\"model\":" WORDS_MODEL "}" },
-    { "BPE without words", NULL,
-      "{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"\xe2\x96\x81\"},\"model\":" WHOLE_MODEL "}" },
+    { "words", NULL,
+      "{\"pre_tokenizer\":{\"type\":\"Whitespace\"},\"normalizer\":{\"type\":\"NFC\"},\"model\":" WORDS_MODEL "}" },
+    { "BPE without words", NULL, "{\"normalizer\":" SPACES ",\"model\":" WHOLE_MODEL "}" },
 };
 #define N_KINDS (sizeof kinds / sizeof *kinds)
 
 static const char *const units[] = {
-    "a", " ", "\n", "0", "\xc3\xa9", "\xcc\x81", "\xf0\x9f\x98\x80", "\xe6\x97\xa5", "\xff", "ab", "a ", " a\n", "A0", "\xe6\x97\xa5 ", ".",
+    "a",    " ",  "\n", "0",    "\xc3\xa9", "\xcc\x81",      "\xf0\x9f\x98\x80", "\xe6\x97\xa5",
+    "\xff", "ab", "a ", " a\n", "A0",       "\xe6\x97\xa5 ", ".",
 };
 #define N_UNITS (sizeof units / sizeof *units)
 
@@ -108,9 +111,9 @@ static void sixteen_megabytes_are_read(void **state)
 /* ---- the patterns that GGUF files name */
 
 static const char *const patterns[] = {
-    "gpt-2", "starcoder", "falcon", "bloom", "viking", "llama-bpe", "qwen2", "qwen35", "jais-2", "minicpm5", "ufakzeka", "laguna", "seed-coder",
-    "bailingmoe", "exaone-moe", "superbpe", "chameleon", "deepseek-llm", "deepseek-coder", "deepseek-v3", "spark2_5", "afmoe", "tekken",
-    "gpt-4o", "tiny_aya", "youtu", "kimi-k2",
+    "gpt-2", "starcoder", "falcon", "bloom", "viking", "llama-bpe", "qwen2", "qwen35", "jais-2", "minicpm5", "ufakzeka",
+    "laguna", "seed-coder", "bailingmoe", "exaone-moe", "superbpe", "chameleon", "deepseek-llm", "afmoe", "spark2_5",
+    "deepseek-v3", "tekken", "gpt-4o", "tiny_aya", "youtu", "kimi-k2", "deepseek-coder",
 };
 
 static struct tokenizer *pattern_open(const char *name)
@@ -148,8 +151,14 @@ static void patterns_end(void **state)
 static void digit_groups_are_the_patterns(void **state)
 {
     (void)state;
-    static const char *const steps[] = { "(?=(\\\\d{3})+(?!\\\\d))", "\\\\d{1,3}(?=(?:\\\\d{3})*(?!\\\\d))", "\\\\d{1,3}(?=(?:\\\\d{3})*\\\\b)" };
-    static const char *const parts[] = { "1", "22", "333", "4444", "a", " ", ".", "_", "\xc2\xb2", "\xd9\xa1", "\xe0\xa5\xa7", "\xc3\xa9", "\xe2\x80\x8d" };
+    static const char *const steps[] = {
+        "(?=(\\\\d{3})+(?!\\\\d))",
+        "\\\\d{1,3}(?=(?:\\\\d{3})*(?!\\\\d))",
+        "\\\\d{1,3}(?=(?:\\\\d{3})*\\\\b)",
+    };
+    static const char *const parts[] = {
+        "1", "22", "333", "4444", "a", " ", ".", "_", "\xc2\xb2", "\xd9\xa1", "\xe0\xa5\xa7", "\xc3\xa9", "\xe2\x80\x8d",
+    };
     static const char *const behaviors[] = { "Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous" };
     uint64_t random = 1;
     for (size_t i = 0; i < 3 * 5 * 2; i++) {
@@ -158,9 +167,11 @@ static void digit_groups_are_the_patterns(void **state)
             struct buf b;
             const char *path = test_scratch("tokenizer.json");
             buf_init(&b, 4096);
-            buf_printf(&b, "{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"%s%s\"},\"behavior\":\"%s\",\"invert\":%s},"
-                           "\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"?\",\"vocab\":{\"?\":0,\"1\":1,\"11\":2,\"111\":3,\"22\":4,"
-                           "\"122\":5,\"221\":6,\"333\":7,\"33\":8,\"3\":9,\"444\":10,\"4\":11,\"44\":12,\"a\":13,\"a1\":14,\"1a\":15}}}",
+            buf_printf(&b,
+                       "{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"%s%s\"},\"behavior\":\"%s\","
+                       "\"invert\":%s},"
+                       "\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"?\",\"vocab\":{\"?\":0,\"1\":1,\"11\":2,\"111\":3,"
+                       "\"22\":4,\"122\":5,\"221\":6,\"333\":7,\"33\":8,\"3\":9,\"444\":10,\"4\":11,\"44\":12,\"a\":13}}}",
                        steps[i % 3], k ? "(?:)" : "", behaviors[i / 3 % 5], i >= 15 ? "true" : "false");
             write_file(path, b.p, b.n);
             t[k] = text_open(path);
@@ -281,9 +292,13 @@ static void public_encoding_is_cancelled(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(work_is_linear),          cmocka_unit_test(sixteen_megabytes_are_read), cmocka_unit_test(patterns_end),
+        cmocka_unit_test(work_is_linear),
+        cmocka_unit_test(sixteen_megabytes_are_read),
+        cmocka_unit_test(patterns_end),
         cmocka_unit_test(digit_groups_are_the_patterns),
-        cmocka_unit_test(encoding_is_cancelled),   cmocka_unit_test(decoding_is_cancelled),      cmocka_unit_test(public_encoding_is_cancelled),
+        cmocka_unit_test(encoding_is_cancelled),
+        cmocka_unit_test(decoding_is_cancelled),
+        cmocka_unit_test(public_encoding_is_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
