@@ -8,8 +8,12 @@
 
 #include "base/half.h"
 #include "kernels/product.h"
+#include "quant/mxfp4/mxfp4.h"
 #include "quant/q4_0/q4_0.h"
+#include "quant/q4_1/q4_1.h"
 #include "quant/q4_k/q4_k.h"
+#include "quant/q5_0/q5_0.h"
+#include "quant/q5_1/q5_1.h"
 #include "quant/q5_k/q5_k.h"
 #include "quant/q6_k/q6_k.h"
 #include "quant/q8_0/q8_0.h"
@@ -24,7 +28,7 @@ struct panel {
     pi weight[CHUNK / 4][2]; /* unsigned bytes: 4 consecutive values of each row */
     pi scale[16][2];         /* K types: of a sub-block, int32 */
     pi pair[8][2];           /* Q4_K, Q5_K: minima of two sub-blocks, int16; Q6_K: what two sub-blocks have too much */
-    pf  d[CHUNK / 32][2], dmin[2]; /* K types: d[0] */
+    pf  d[CHUNK / 32][2], dmin[CHUNK / 32][2]; /* of each block of 32; K types: d[0], dmin[0] */
 };
 
 /* Where the panels lie in product.scratch. */
@@ -83,7 +87,7 @@ static void panel_q4_k(struct panel *p, int h, const char *const *w, int64_t n)
     }
     panel_k_scales(p, h, w, offsetof(struct q4_k, scales));
     p->d[0][h] = panel_halves(w, offsetof(struct q4_k, d));
-    p->dmin[h] = panel_halves(w, offsetof(struct q4_k, dmin));
+    p->dmin[0][h] = panel_halves(w, offsetof(struct q4_k, dmin));
 }
 
 static void panel_q5_k(struct panel *p, int h, const char *const *w, int64_t n)
@@ -104,7 +108,7 @@ static void panel_q5_k(struct panel *p, int h, const char *const *w, int64_t n)
     }
     panel_k_scales(p, h, w, offsetof(struct q5_k, scales));
     p->d[0][h] = panel_halves(w, offsetof(struct q5_k, d));
-    p->dmin[h] = panel_halves(w, offsetof(struct q5_k, dmin));
+    p->dmin[0][h] = panel_halves(w, offsetof(struct q5_k, dmin));
 }
 
 static void panel_q6_k(struct panel *p, int h, const char *const *w, int64_t n)
@@ -138,7 +142,7 @@ static void panel_q6_k(struct panel *p, int h, const char *const *w, int64_t n)
 
 static void panel_q8_0(struct panel *p, int h, const char *const *w, int64_t n)
 {
-        for (int b = 0; b < n / 32; b++) {
+    for (int b = 0; b < n / 32; b++) {
         pi raw[16];
         panel_columns(raw, w, b * (int)sizeof(struct q8_0) + (int)offsetof(struct q8_0, q), 32);
         UNROLL_16
@@ -147,17 +151,78 @@ static void panel_q8_0(struct panel *p, int h, const char *const *w, int64_t n)
     }
 }
 
+/* Block b of 32 values from the 16 bytes at `at`: the low halves, then the high halves. */
+INLINE void panel_nibbles(struct panel *p, int h, int b, const char *const *w, int at)
+{
+    pi raw[16];
+    panel_columns(raw, w, at, 16);
+    UNROLL_16
+    for (int i = 0; i < 4; i++) {
+        p->weight[b * 8 + i][h] = pi_and(raw[i], 0x0f0f0f0f);
+        p->weight[b * 8 + 4 + i][h] = pi_and(pi_right(raw[i], 4), 0x0f0f0f0f);
+    }
+}
+
+/* Adds the fifth bits at `at` (quant/fifth_bits.h) to block b: each four of them become one bit in each of four bytes. */
+INLINE void panel_fifth_bits(struct panel *p, int h, int b, const char *const *w, int at)
+{
+    const pi high = panel_words(w, at);
+    for (int i = 0; i < 8; i++) {
+        const pi four = pi_and(pi_right(high, i * 4), 15);
+        const pi spread = pi_or(pi_or(pi_left(four, 4), pi_left(four, 11)), pi_or(pi_left(four, 18), pi_left(four, 25)));
+        p->weight[b * 8 + i][h] = pi_or(p->weight[b * 8 + i][h], pi_and(spread, 0x10101010));
+    }
+}
+
 static void panel_q4_0(struct panel *p, int h, const char *const *w, int64_t n)
 {
     for (int b = 0; b < n / 32; b++) {
-        pi raw[16];
-        panel_columns(raw, w, b * (int)sizeof(struct q4_0) + (int)offsetof(struct q4_0, q), 16);
-        UNROLL_16
-        for (int i = 0; i < 4; i++) {
-            p->weight[b * 8 + i][h] = pi_and(raw[i], 0x0f0f0f0f);
-            p->weight[b * 8 + 4 + i][h] = pi_and(pi_right(raw[i], 4), 0x0f0f0f0f);
-        }
-        p->d[b][h] = panel_halves(w, b * (int)sizeof(struct q4_0));
+        const int at = b * (int)sizeof(struct q4_0);
+        panel_nibbles(p, h, b, w, at + (int)offsetof(struct q4_0, q));
+        p->d[b][h] = panel_halves(w, at + (int)offsetof(struct q4_0, d));
+    }
+}
+
+static void panel_q4_1(struct panel *p, int h, const char *const *w, int64_t n)
+{
+    for (int b = 0; b < n / 32; b++) {
+        const int at = b * (int)sizeof(struct q4_1);
+        panel_nibbles(p, h, b, w, at + (int)offsetof(struct q4_1, q));
+        p->d[b][h] = panel_halves(w, at + (int)offsetof(struct q4_1, d));
+        p->dmin[b][h] = panel_halves(w, at + (int)offsetof(struct q4_1, m));
+    }
+}
+
+static void panel_q5_0(struct panel *p, int h, const char *const *w, int64_t n)
+{
+    for (int b = 0; b < n / 32; b++) {
+        const int at = b * (int)sizeof(struct q5_0);
+        panel_nibbles(p, h, b, w, at + (int)offsetof(struct q5_0, q));
+        panel_fifth_bits(p, h, b, w, at + (int)offsetof(struct q5_0, high));
+        p->d[b][h] = panel_halves(w, at + (int)offsetof(struct q5_0, d));
+    }
+}
+
+static void panel_q5_1(struct panel *p, int h, const char *const *w, int64_t n)
+{
+    for (int b = 0; b < n / 32; b++) {
+        const int at = b * (int)sizeof(struct q5_1);
+        panel_nibbles(p, h, b, w, at + (int)offsetof(struct q5_1, q));
+        panel_fifth_bits(p, h, b, w, at + (int)offsetof(struct q5_1, high));
+        p->d[b][h] = panel_halves(w, at + (int)offsetof(struct q5_1, d));
+        p->dmin[b][h] = panel_halves(w, at + (int)offsetof(struct q5_1, m));
+    }
+}
+
+static void panel_mxfp4(struct panel *p, int h, const char *const *w, int64_t n)
+{
+    for (int b = 0; b < n / 32; b++) {
+        const int at = b * (int)sizeof(struct mxfp4);
+        _Alignas(64) float d[PANEL_LANES];
+        panel_nibbles(p, h, b, w, at + (int)offsetof(struct mxfp4, q));
+        for (int i = b * 8; i < b * 8 + 8; i++) p->weight[i][h] = pi_table16(mxfp4_table, p->weight[i][h]);
+        for (int r = 0; r < PANEL_LANES; r++) d[r] = mxfp4_scale((uint8_t)w[r][at]);
+        p->d[b][h] = pf_load(d);
     }
 }
 
@@ -238,7 +303,7 @@ INLINE void tile_k(float (*y)[PANEL_ROWS], const struct panel *p, const struct t
         UNROLL_8
         for (int h = 0; h < 2; h++) {
             pf value = pf_mul(p->d[0][h], pf_from(total[t][h]));
-            if (mins) value = pf_sub(value, pf_mul(p->dmin[h], pf_from(min[t][h])));
+            if (mins) value = pf_sub(value, pf_mul(p->dmin[0][h], pf_from(min[t][h])));
             tile_add_to(&y[t0 + t][h * PANEL_LANES], value, scale);
         }
     }
@@ -263,7 +328,8 @@ static void tile_q6_k(float (*y)[PANEL_ROWS], const struct panel *p, const struc
 }
 
 /* n / 32 blocks of 32 values, `excess` more than they count. */
-INLINE void tile_32(float (*y)[PANEL_ROWS], const struct panel *p, const struct tile_x *x, int64_t n, const int t0, const int excess, const int limit)
+INLINE void tile_32(float (*y)[PANEL_ROWS], const struct panel *p, const struct tile_x *x, int64_t n, const int t0, const int excess,
+                    const int mins, const int limit)
 {
     pf sums[PANEL_T][2];
     UNROLL_8
@@ -278,9 +344,13 @@ INLINE void tile_32(float (*y)[PANEL_ROWS], const struct panel *p, const struct 
         tile_dots(sum, p, x->q + t0 * 4, b * 8, 8, NULL, limit);
         UNROLL_8
         for (int t = 0; t < PANEL_T; t++) {
-            const pf scale = pf_set(x->scale[t0 + t][b]);
-            sums[t][0] = pf_add(sums[t][0], pf_mul(scale, pf_mul(p->d[b][0], pf_from(sum[t][0]))));
-            sums[t][1] = pf_add(sums[t][1], pf_mul(scale, pf_mul(p->d[b][1], pf_from(sum[t][1]))));
+            const pf scale = pf_set(x->scale[t0 + t][b]), min = pf_set((float)-x->sum32[t0 + t][b]);
+            UNROLL_8
+            for (int h = 0; h < 2; h++) {
+                pf value = pf_mul(p->d[b][h], pf_from(sum[t][h]));
+                if (mins) value = pf_sub(value, pf_mul(p->dmin[b][h], min));
+                sums[t][h] = pf_add(sums[t][h], pf_mul(scale, value));
+            }
         }
     }
     UNROLL_8
@@ -292,12 +362,32 @@ INLINE void tile_32(float (*y)[PANEL_ROWS], const struct panel *p, const struct 
 
 static void tile_q8_0(float (*y)[PANEL_ROWS], const struct panel *p, const struct tile_x *x, int64_t n)
 {
-    for (int t = 0; t < ACT_PACK; t += PANEL_T) tile_32(y, p, x, n, t, PANEL_BIAS, 255);
+    for (int t = 0; t < ACT_PACK; t += PANEL_T) tile_32(y, p, x, n, t, PANEL_BIAS, 0, 255);
 }
 
 static void tile_q4_0(float (*y)[PANEL_ROWS], const struct panel *p, const struct tile_x *x, int64_t n)
 {
-    for (int t = 0; t < ACT_PACK; t += PANEL_T) tile_32(y, p, x, n, t, 8, 15);
+    for (int t = 0; t < ACT_PACK; t += PANEL_T) tile_32(y, p, x, n, t, 8, 0, 15);
+}
+
+static void tile_q4_1(float (*y)[PANEL_ROWS], const struct panel *p, const struct tile_x *x, int64_t n)
+{
+    for (int t = 0; t < ACT_PACK; t += PANEL_T) tile_32(y, p, x, n, t, 0, 1, 15);
+}
+
+static void tile_q5_0(float (*y)[PANEL_ROWS], const struct panel *p, const struct tile_x *x, int64_t n)
+{
+    for (int t = 0; t < ACT_PACK; t += PANEL_T) tile_32(y, p, x, n, t, 16, 0, 31);
+}
+
+static void tile_q5_1(float (*y)[PANEL_ROWS], const struct panel *p, const struct tile_x *x, int64_t n)
+{
+    for (int t = 0; t < ACT_PACK; t += PANEL_T) tile_32(y, p, x, n, t, 0, 1, 31);
+}
+
+static void tile_mxfp4(float (*y)[PANEL_ROWS], const struct panel *p, const struct tile_x *x, int64_t n)
+{
+    for (int t = 0; t < ACT_PACK; t += PANEL_T) tile_32(y, p, x, n, t, MXFP4_EXCESS, 0, 2 * MXFP4_EXCESS);
 }
 
 /* ---- all of a product */
@@ -350,7 +440,7 @@ static void panel_store(const struct product *p, const struct panel_memory *m, i
     }
 }
 
-INLINE void panel_product_i8(const struct product *p, int block, int block_bytes, panel_unpack_fn *unpack, panel_tile_fn *tile, product_fn *few)
+INLINE void panel_product(const struct product *p, const struct weight_type *t, panel_unpack_fn *unpack, panel_tile_fn *tile, product_fn *few)
 {
     if (p->n_x < PANEL_FEW || !p->xq->packed) {
         few(p);
@@ -361,7 +451,7 @@ INLINE void panel_product_i8(const struct product *p, int block, int block_bytes
     for (int64_t g = p->xq_first / ACT_PACK; g < end; g += PANEL_TOKENS / ACT_PACK) {
         const int64_t last = least(g + PANEL_TOKENS / ACT_PACK, end);
         for (int64_t i = 0; i < p->n_w; i += PANEL_ROWS) {
-            panel_rows(p, m, i, g, last, block, block_bytes, unpack, tile);
+            panel_rows(p, m, i, g, last, t->values, t->bytes, unpack, tile);
             panel_store(p, m, i, g, last);
         }
     }
@@ -377,36 +467,60 @@ static void panel_round_i8(const struct act_i8 *a, int64_t row, const float *x)
 
 static void q8_0_panel_product(const struct product *p)
 {
-    panel_product_i8(p, Q8_0_BLOCK, sizeof(struct q8_0), panel_q8_0, tile_q8_0, q8_0_kernel_product_i8);
+    panel_product(p, &q8_0_type, panel_q8_0, tile_q8_0, q8_0_product_i8);
 }
 
 static void q4_0_panel_product(const struct product *p)
 {
-    panel_product_i8(p, Q4_0_BLOCK, sizeof(struct q4_0), panel_q4_0, tile_q4_0, q4_0_kernel_product_i8);
+    panel_product(p, &q4_0_type, panel_q4_0, tile_q4_0, q4_0_product_i8);
+}
+
+static void q4_1_panel_product(const struct product *p)
+{
+    panel_product(p, &q4_1_type, panel_q4_1, tile_q4_1, q4_1_product_i8);
+}
+
+static void q5_0_panel_product(const struct product *p)
+{
+    panel_product(p, &q5_0_type, panel_q5_0, tile_q5_0, q5_0_product_i8);
+}
+
+static void q5_1_panel_product(const struct product *p)
+{
+    panel_product(p, &q5_1_type, panel_q5_1, tile_q5_1, q5_1_product_i8);
 }
 
 static void q4_k_panel_product(const struct product *p)
 {
-    panel_product_i8(p, Q4_K_BLOCK, sizeof(struct q4_k), panel_q4_k, tile_q4_k, q4_k_kernel_product_i8);
+    panel_product(p, &q4_k_type, panel_q4_k, tile_q4_k, q4_k_product_i8);
 }
 
 static void q5_k_panel_product(const struct product *p)
 {
-    panel_product_i8(p, Q5_K_BLOCK, sizeof(struct q5_k), panel_q5_k, tile_q5_k, q5_k_kernel_product_i8);
+    panel_product(p, &q5_k_type, panel_q5_k, tile_q5_k, q5_k_product_i8);
 }
 
 static void q6_k_panel_product(const struct product *p)
 {
-    panel_product_i8(p, Q6_K_BLOCK, sizeof(struct q6_k), panel_q6_k, tile_q6_k, q6_k_kernel_product_i8);
+    panel_product(p, &q6_k_type, panel_q6_k, tile_q6_k, q6_k_product_i8);
+}
+
+static void mxfp4_panel_product(const struct product *p)
+{
+    panel_product(p, &mxfp4_type, panel_mxfp4, tile_mxfp4, mxfp4_product_i8);
 }
 
 static void panel_fill(struct kernels *k)
 {
     k->product_i8[DTYPE_Q8_0] = q8_0_panel_product;
     k->product_i8[DTYPE_Q4_0] = q4_0_panel_product;
+    k->product_i8[DTYPE_Q4_1] = q4_1_panel_product;
+    k->product_i8[DTYPE_Q5_0] = q5_0_panel_product;
+    k->product_i8[DTYPE_Q5_1] = q5_1_panel_product;
     k->product_i8[DTYPE_Q4_K] = q4_k_panel_product;
     k->product_i8[DTYPE_Q5_K] = q5_k_panel_product;
     k->product_i8[DTYPE_Q6_K] = q6_k_panel_product;
+    k->product_i8[DTYPE_MXFP4] = mxfp4_panel_product;
     k->round_i8 = panel_round_i8;
 }
 

@@ -26,9 +26,29 @@
 #define NO_UNROLL _Pragma("GCC unroll 1")
 #endif
 
-/* One block of a quantised type to floats; 16 values of a plain type. */
-typedef void unpack_block_fn(float *dst, const void *block);
-typedef vf load_fn(const void *p);
+/* Some rounded activation rows, at one block. */
+struct rows_i8 {
+    const int8_t  *q;          /* row r: q + r * q_stride */
+    const int16_t *sum, *sum32; /* of each 16, of each 32; row r of sum32: sum32 + r * sum_stride, of sum: twice as far */
+    int64_t        q_stride, sum_stride;
+};
+
+/* What a type has of its own (quant/<type>/<type>_dot.h). All that is inlined with one sees constants: its functions are called
+ * directly, and what it lacks is left out. */
+struct weight_type {
+    int values, bytes; /* of a block; a plain type: of one value */
+    /* plain types */
+    vf (*load)(const void *p);  /* 16 values; NULL: a type of blocks */
+    vp (*pairs)(const void *p); /* 32 values as bf16 */
+    /* types of blocks */
+    void (*floats)(float *dst, const void *block); /* dst [values] */
+    /* One block with row r of x, r < rows: total[r], and mins[r] where the type has minima. Exact integers. */
+    void (*sums_i8)(vi *total, vi *mins, const void *block, const struct rows_i8 *x, const int rows);
+    v4f (*scale)(const void *a, const void *b, const void *c, const void *d); /* of four blocks: what stands at d_at, at min_at */
+    int d_at, min_at; /* in a block; min_at 0: no minima */
+};
+
+typedef void unpack_fn(float *dst, const void *src, int64_t n);
 
 enum {
     CHUNK     = 256, /* values that are unpacked together; a multiple of every block */
@@ -46,6 +66,156 @@ static inline int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* ---- rows of types of blocks */
+
+INLINE void unpack_blocks(float *dst, const void *src, int64_t n, const struct weight_type *t)
+{
+    const char *b = src;
+    for (int64_t i = 0; i < n; i += t->values, b += t->bytes) t->floats(dst + i, b);
+}
+
+INLINE void dots_blocks(float *y, const void *w, size_t w_stride, const float *x, int64_t n, const struct weight_type *t, const int rows)
+{
+    const char *b = w;
+    float values[VEC_DOT_ROWS][CHUNK];
+    vf sum[VEC_DOT_ROWS];
+    for (int r = 0; r < rows; r++) sum[r] = vf_set(0);
+    for (int64_t i = 0; i < n; i += t->values, b += t->bytes) {
+        for (int r = 0; r < rows; r++) t->floats(values[r], b + (size_t)r * w_stride);
+        for (int c = 0; c < t->values; c += 16) {
+            for (int r = 0; r < rows; r++) sum[r] = vf_mul_add(sum[r], vf_load(values[r] + c), vf_load(x + i + c));
+        }
+    }
+    for (int r = 0; r < rows; r++) y[r] = vf_sum(sum[r]);
+}
+
+INLINE void dots_blocks_bf16(float *y, const void *w, size_t w_stride, const uint16_t *x, int64_t n, const struct weight_type *t, const int rows)
+{
+    const char *b = w;
+    float values[VEC_DOT_ROWS][CHUNK];
+    vf sum[VEC_DOT_ROWS];
+    for (int r = 0; r < rows; r++) sum[r] = vf_set(0);
+    for (int64_t i = 0; i < n; i += t->values, b += t->bytes) {
+        for (int r = 0; r < rows; r++) t->floats(values[r], b + (size_t)r * w_stride);
+        for (int c = 0; c < t->values; c += 32) {
+            const vp xv = vp_load(x + i + c);
+            for (int r = 0; r < rows; r++) sum[r] = vf_dot_pairs(sum[r], vp_round(vf_load(values[r] + c), vf_load(values[r] + c + 16)), xv);
+        }
+    }
+    for (int r = 0; r < rows; r++) y[r] = vf_sum(sum[r]);
+}
+
+/* y[n] += a * x[n] */
+INLINE void axpy_blocks(float *y, float a, const void *x, int64_t n, const struct weight_type *t)
+{
+    const char *b = x;
+    const vf av = vf_set(a);
+    float values[CHUNK];
+    for (int64_t i = 0; i < n; i += t->values, b += t->bytes) {
+        t->floats(values, b);
+        for (int c = 0; c < t->values; c += 16) vf_store(y + i + c, vf_mul_add(vf_load(y + i + c), av, vf_load(values + c)));
+    }
+}
+
+/* ---- rows of plain types */
+
+/* The last n < 16 values of a run, zeros behind them. */
+INLINE vf vf_load_tail(const float *p, int64_t n)
+{
+    float v[16] = { 0 };
+    memcpy(v, p, (size_t)n * sizeof *v);
+    return vf_load(v);
+}
+
+/* The last n < 16 values. */
+INLINE vf load_tail(const void *p, int64_t n, const struct weight_type *t)
+{
+    char v[16 * sizeof(float)] = { 0 };
+    memcpy(v, p, (size_t)(n * t->bytes));
+    return t->load(v);
+}
+
+INLINE void unpack_plain(float *dst, const void *src, int64_t n, const struct weight_type *t)
+{
+    const char *s = src;
+    float tail[16];
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) vf_store(dst + i, t->load(s + i * t->bytes));
+    if (i == n) return;
+    vf_store(tail, load_tail(s + i * t->bytes, n - i, t));
+    memcpy(dst + i, tail, (size_t)(n - i) * sizeof *tail);
+}
+
+INLINE void dots_plain(float *y, const void *w, size_t w_stride, const float *x, int64_t n, const struct weight_type *t, const int rows)
+{
+    const char *s = w;
+    vf sum[VEC_DOT_ROWS];
+    for (int r = 0; r < rows; r++) sum[r] = vf_set(0);
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        for (int r = 0; r < rows; r++) sum[r] = vf_mul_add(sum[r], t->load(s + (size_t)r * w_stride + i * t->bytes), vf_load(x + i));
+    }
+    for (int r = 0; r < rows && i < n; r++) {
+        sum[r] = vf_mul_add(sum[r], load_tail(s + (size_t)r * w_stride + i * t->bytes, n - i, t), vf_load_tail(x + i, n - i));
+    }
+    for (int r = 0; r < rows; r++) y[r] = vf_sum(sum[r]);
+}
+
+INLINE void dots_plain_bf16(float *y, const void *w, size_t w_stride, const uint16_t *x, int64_t n, const struct weight_type *t, const int rows)
+{
+    const char *s = w;
+    vf sum[VEC_DOT_ROWS];
+    for (int r = 0; r < rows; r++) sum[r] = vf_set(0);
+    int64_t i = 0;
+    for (; i + 32 <= n; i += 32) {
+        const vp xv = vp_load(x + i);
+        for (int r = 0; r < rows; r++) sum[r] = vf_dot_pairs(sum[r], t->pairs(s + (size_t)r * w_stride + i * t->bytes), xv);
+    }
+    for (int r = 0; r < rows && i < n; r++) {
+        char tail[32 * sizeof(float)] = { 0 };
+        memcpy(tail, s + (size_t)r * w_stride + i * t->bytes, (size_t)((n - i) * t->bytes));
+        sum[r] = vf_dot_pairs(sum[r], t->pairs(tail), vp_load(x + i));
+    }
+    for (int r = 0; r < rows; r++) y[r] = vf_sum(sum[r]);
+}
+
+INLINE void axpy_plain(float *y, float a, const void *x, int64_t n, const struct weight_type *t)
+{
+    const char *s = x;
+    const vf av = vf_set(a);
+    float tail[16];
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) vf_store(y + i, vf_mul_add(vf_load(y + i), av, t->load(s + i * t->bytes)));
+    if (i == n) return;
+    vf_store(tail, vf_mul_add(vf_load_tail(y + i, n - i), av, load_tail(s + i * t->bytes, n - i, t)));
+    memcpy(y + i, tail, (size_t)(n - i) * sizeof *tail);
+}
+
+/* ---- rows of any type */
+
+INLINE void dots_f32(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const struct weight_type *t, const int rows)
+{
+    if (t->load)
+        dots_plain(y, w, w_stride, x, n, t, rows);
+    else
+        dots_blocks(y, w, w_stride, x, n, t, rows);
+}
+
+INLINE void dots_bf16(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const struct weight_type *t, const int rows)
+{
+    if (t->load)
+        dots_plain_bf16(y, w, w_stride, x, n, t, rows);
+    else
+        dots_blocks_bf16(y, w, w_stride, x, n, t, rows);
+}
+
+INLINE float dot_any(const void *w, const float *x, int64_t n, const struct weight_type *t)
+{
+    float y;
+    dots_f32(&y, w, 0, x, n, t, 1);
+    return y;
+}
+
 /* ---- panels: weights unpacked for many rows of activations, in f32 and bf16 */
 
 /* What the kernels of f32 and bf16 keep in product.scratch. A panel's rows end with zeros up to a multiple of STEP. */
@@ -56,8 +226,8 @@ struct panel_floats {
 
 _Static_assert(sizeof(struct panel_floats) <= PRODUCT_SCRATCH, "scratch holds the panel of floats");
 
-/* Fills one row of a panel with n values of a row of weights. */
-typedef void fill_fn(char *dst, const void *src, int64_t n);
+/* Fills one row of a panel with n values of a row of weights, which the type's unpack knows. */
+typedef void fill_fn(char *dst, const void *src, int64_t n, const struct weight_type *t, unpack_fn *unpack);
 
 /* sum + w * x in the lanes of a register: one float a lane, or a pair of bf16 */
 typedef vr multiply_fn(vr sum, vr w, vr x);
@@ -170,25 +340,23 @@ INLINE void panel_add(const struct product *p, struct panel_floats *m, int64_t i
     }
 }
 
-typedef void unpack_fn(float *dst, const void *src, int64_t n);
-
 /* y[r] = row r of w with x, r < rows <= VEC_DOT_ROWS. Rows together hide the latency of each row's own sum. */
-typedef void dots_fn(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const int rows);
+typedef void dots_fn(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const struct weight_type *t, const int rows);
 
 /* panel_add of an arithmetic */
 typedef void panel_fn(const struct product *p, struct panel_floats *m, int64_t i, int64_t first, int64_t end, int64_t c);
 
-/* The product of a type whose values come `block` at a time in block_bytes bytes, in panels whose values have `size` bytes. */
-INLINE void product_panels(const struct product *p, int block, int block_bytes, int size, fill_fn *fill, panel_fn *add)
+/* A product in panels whose values have `size` bytes. */
+INLINE void product_panels(const struct product *p, const struct weight_type *t, unpack_fn *unpack, int size, fill_fn *fill, panel_fn *add)
 {
     struct panel_floats *m = (struct panel_floats *)(void *)p->scratch;
     for (int64_t first = 0; first < p->n_x; first += X_GROUP) {
         const int64_t end = least(first + X_GROUP, p->n_x);
         for (int64_t i = 0; i < p->n_w; i += KERNEL_PANEL) {
             for (int64_t c = 0; c < p->k; c += PANEL_ROW / size) {
-                const char *w = (const char *)p->w + (size_t)i * p->w_stride + c / block * block_bytes;
+                const char *w = (const char *)p->w + (size_t)i * p->w_stride + c / t->values * t->bytes;
                 for (int64_t r = 0; r < least(KERNEL_PANEL, p->n_w - i); r++) {
-                    fill(m->w[r], w + (size_t)r * p->w_stride, least(PANEL_ROW / size, p->k - c));
+                    fill(m->w[r], w + (size_t)r * p->w_stride, least(PANEL_ROW / size, p->k - c), t, unpack);
                 }
                 add(p, m, i, first, end, c);
             }
@@ -197,12 +365,12 @@ INLINE void product_panels(const struct product *p, int block, int block_bytes, 
 }
 
 /* One row of activations. */
-INLINE void product_one(const struct product *p, const void *x, dots_fn *dots)
+INLINE void product_one(const struct product *p, const void *x, const struct weight_type *t, dots_fn *dots)
 {
     const char *w = p->w;
     int64_t i = 0;
-    for (; i + VEC_DOT_ROWS <= p->n_w; i += VEC_DOT_ROWS) dots(p->y + i, w + (size_t)i * p->w_stride, p->w_stride, x, p->k, VEC_DOT_ROWS);
-    for (; i < p->n_w; i++) dots(p->y + i, w + (size_t)i * p->w_stride, p->w_stride, x, p->k, 1);
+    for (; i + VEC_DOT_ROWS <= p->n_w; i += VEC_DOT_ROWS) dots(p->y + i, w + (size_t)i * p->w_stride, p->w_stride, x, p->k, t, VEC_DOT_ROWS);
+    for (; i < p->n_w; i++) dots(p->y + i, w + (size_t)i * p->w_stride, p->w_stride, x, p->k, t, 1);
 }
 
 /* ---- f32 */
@@ -212,27 +380,19 @@ static __attribute__((noinline)) void panel_f32(const struct product *p, struct 
     panel_add(p, m, i, first, end, c, sizeof(float), vr_mul_add);
 }
 
-/* Zeros behind n values of `size` bytes, up to a whole STEP. */
-INLINE void step_end(char *row, int64_t n, int size)
+INLINE void fill_f32(char *dst, const void *src, int64_t n, const struct weight_type *t, unpack_fn *unpack)
 {
-    const int64_t over = n * size % STEP;
-    if (over) memset(row + n * size, 0, (size_t)(STEP - over));
+    unpack((float *)(void *)dst, src, n);
+    const int64_t over = t->values == 1 ? n * (int64_t)sizeof(float) % STEP : 0; /* blocks end with a step */
+    if (over) memset(dst + n * (int64_t)sizeof(float), 0, (size_t)(STEP - over));
 }
 
-INLINE void product_f32(const struct product *p, int block, int block_bytes, fill_fn *fill, dots_fn *dots)
+INLINE void product_f32(const struct product *p, const struct weight_type *t, unpack_fn *unpack)
 {
     if (p->n_x == 1)
-        product_one(p, p->x, dots);
+        product_one(p, p->x, t, dots_f32);
     else
-        product_panels(p, block, block_bytes, sizeof(float), fill, panel_f32);
-}
-
-/* The last n < 16 values of a run, zeros behind them. */
-INLINE vf vf_load_tail(const float *p, int64_t n)
-{
-    float v[16] = { 0 };
-    memcpy(v, p, (size_t)n * sizeof *v);
-    return vf_load(v);
+        product_panels(p, t, unpack, sizeof(float), fill_f32, panel_f32);
 }
 
 /* ---- bf16; the activations are rounded already, and end with zeros up to a whole STEP */
@@ -252,133 +412,22 @@ INLINE void round_bf16(uint16_t *dst, const float *x, int64_t n)
     vp_store(dst + i, vp_round(vf_load(tail), vf_load(tail + 16)));
 }
 
-/* A row of the panel from any type's unpack. */
-INLINE void fill_bf16(char *dst, const void *src, int64_t n, int block, int block_bytes, unpack_fn *unpack)
+INLINE void fill_bf16(char *dst, const void *src, int64_t n, const struct weight_type *t, unpack_fn *unpack)
 {
     float values[CHUNK];
     for (int64_t c = 0; c < n; c += CHUNK) {
         const int64_t piece = least(CHUNK, n - c);
-        unpack(values, (const char *)src + c / block * block_bytes, piece);
+        unpack(values, (const char *)src + c / t->values * t->bytes, piece);
         round_bf16((uint16_t *)(void *)dst + c, values, piece);
     }
 }
 
-INLINE void product_bf16(const struct product *p, int block, int block_bytes, fill_fn *fill, dots_fn *dots)
+INLINE void product_bf16(const struct product *p, const struct weight_type *t, unpack_fn *unpack)
 {
     if (p->n_x == 1)
-        product_one(p, p->xb, dots);
+        product_one(p, p->xb, t, dots_bf16);
     else
-        product_panels(p, block, block_bytes, sizeof(uint16_t), fill, panel_bf16);
-}
-
-/* ---- entries of quantised types */
-
-INLINE void unpack_blocks(float *dst, const void *src, int64_t n, int block, int block_bytes, unpack_block_fn *unpack)
-{
-    const char *b = src;
-    for (int64_t i = 0; i < n; i += block, b += block_bytes) unpack(dst + i, b);
-}
-
-INLINE void dots_blocks(float *y, const void *w, size_t w_stride, const float *x, int64_t n, int block, int block_bytes,
-                        unpack_block_fn *unpack, const int rows)
-{
-    const char *b = w;
-    float values[VEC_DOT_ROWS][CHUNK];
-    vf sum[VEC_DOT_ROWS];
-    for (int r = 0; r < rows; r++) sum[r] = vf_set(0);
-    for (int64_t i = 0; i < n; i += block, b += block_bytes) {
-        for (int r = 0; r < rows; r++) unpack(values[r], b + (size_t)r * w_stride);
-        for (int c = 0; c < block; c += 16) {
-            for (int r = 0; r < rows; r++) sum[r] = vf_mul_add(sum[r], vf_load(values[r] + c), vf_load(x + i + c));
-        }
-    }
-    for (int r = 0; r < rows; r++) y[r] = vf_sum(sum[r]);
-}
-
-INLINE void dots_blocks_bf16(float *y, const void *w, size_t w_stride, const uint16_t *x, int64_t n, int block, int block_bytes,
-                             unpack_block_fn *unpack, const int rows)
-{
-    const char *b = w;
-    float values[VEC_DOT_ROWS][CHUNK];
-    vf sum[VEC_DOT_ROWS];
-    for (int r = 0; r < rows; r++) sum[r] = vf_set(0);
-    for (int64_t i = 0; i < n; i += block, b += block_bytes) {
-        for (int r = 0; r < rows; r++) unpack(values[r], b + (size_t)r * w_stride);
-        for (int c = 0; c < block; c += 32) {
-            const vp xv = vp_load(x + i + c);
-            for (int r = 0; r < rows; r++) sum[r] = vf_dot_pairs(sum[r], vp_round(vf_load(values[r] + c), vf_load(values[r] + c + 16)), xv);
-        }
-    }
-    for (int r = 0; r < rows; r++) y[r] = vf_sum(sum[r]);
-}
-
-/* ---- entries of plain types, `size` bytes a value */
-
-/* The last n < 16 values. */
-INLINE vf load_tail(const void *p, int64_t n, int size, load_fn *load)
-{
-    char v[16 * sizeof(float)] = { 0 };
-    memcpy(v, p, (size_t)(n * size));
-    return load(v);
-}
-
-INLINE void unpack_plain(float *dst, const void *src, int64_t n, int size, load_fn *load)
-{
-    const char *s = src;
-    float tail[16];
-    int64_t i = 0;
-    for (; i + 16 <= n; i += 16) vf_store(dst + i, load(s + i * size));
-    if (i == n) return;
-    vf_store(tail, load_tail(s + i * size, n - i, size, load));
-    memcpy(dst + i, tail, (size_t)(n - i) * sizeof *tail);
-}
-
-INLINE void dots_plain(float *y, const void *w, size_t w_stride, const float *x, int64_t n, int size, load_fn *load, const int rows)
-{
-    const char *s = w;
-    vf sum[VEC_DOT_ROWS];
-    for (int r = 0; r < rows; r++) sum[r] = vf_set(0);
-    int64_t i = 0;
-    for (; i + 16 <= n; i += 16) {
-        for (int r = 0; r < rows; r++) sum[r] = vf_mul_add(sum[r], load(s + (size_t)r * w_stride + i * size), vf_load(x + i));
-    }
-    for (int r = 0; r < rows && i < n; r++) {
-        sum[r] = vf_mul_add(sum[r], load_tail(s + (size_t)r * w_stride + i * size, n - i, size, load), vf_load_tail(x + i, n - i));
-    }
-    for (int r = 0; r < rows; r++) y[r] = vf_sum(sum[r]);
-}
-
-/* 32 values from p as pairs of bf16 */
-typedef vp pairs_fn(const void *p);
-
-INLINE void dots_plain_bf16(float *y, const void *w, size_t w_stride, const uint16_t *x, int64_t n, int size, pairs_fn *pairs, const int rows)
-{
-    const char *s = w;
-    vf sum[VEC_DOT_ROWS];
-    for (int r = 0; r < rows; r++) sum[r] = vf_set(0);
-    int64_t i = 0;
-    for (; i + 32 <= n; i += 32) {
-        const vp xv = vp_load(x + i);
-        for (int r = 0; r < rows; r++) sum[r] = vf_dot_pairs(sum[r], pairs(s + (size_t)r * w_stride + i * size), xv);
-    }
-    for (int r = 0; r < rows && i < n; r++) {
-        char tail[32 * sizeof(float)] = { 0 };
-        memcpy(tail, s + (size_t)r * w_stride + i * size, (size_t)((n - i) * size));
-        sum[r] = vf_dot_pairs(sum[r], pairs(tail), vp_load(x + i));
-    }
-    for (int r = 0; r < rows; r++) y[r] = vf_sum(sum[r]);
-}
-
-INLINE void axpy_plain(float *y, float a, const void *x, int64_t n, int size, load_fn *load)
-{
-    const char *s = x;
-    const vf av = vf_set(a);
-    float tail[16];
-    int64_t i = 0;
-    for (; i + 16 <= n; i += 16) vf_store(y + i, vf_mul_add(vf_load(y + i), av, load(s + i * size)));
-    if (i == n) return;
-    vf_store(tail, vf_mul_add(vf_load_tail(y + i, n - i), av, load_tail(s + i * size, n - i, size, load)));
-    memcpy(y + i, tail, (size_t)(n - i) * sizeof *tail);
+        product_panels(p, t, unpack, sizeof(uint16_t), fill_bf16, panel_bf16);
 }
 
 /* ---- weights stored input-major: sums over c upwards, one for each output */
@@ -391,7 +440,7 @@ INLINE void column_add(float *y, const vf *w, const float *x, int64_t n, int fir
     vf_store(y, sum);
 }
 
-INLINE void product_columns(const struct product *p, int size, load_fn *load)
+INLINE void product_columns(const struct product *p, const struct weight_type *t)
 {
     const char *w = p->w;
     if (p->k == 0) {
@@ -403,8 +452,8 @@ INLINE void product_columns(const struct product *p, int size, load_fn *load)
             const int64_t width = least(16, p->n_w - i);
             vf piece[COLUMNS_K];
             for (int64_t r = 0; r < n; r++) {
-                const char *at = w + (size_t)(c + r) * p->w_stride + i * size;
-                piece[r] = width == 16 ? load(at) : load_tail(at, width, size, load);
+                const char *at = w + (size_t)(c + r) * p->w_stride + i * t->bytes;
+                piece[r] = width == 16 ? t->load(at) : load_tail(at, width, t);
             }
             for (int64_t j = 0; j < p->n_x; j++) {
                 float *y = p->y + j * p->y_stride + i, edge[16] = { 0 };
@@ -423,85 +472,72 @@ INLINE void product_columns(const struct product *p, int size, load_fn *load)
 
 /* ---- int8 */
 
-#define NO_MIN (-1)
-
-/* Some rounded activation rows, at one block. */
-struct rows_i8 {
-    const int8_t  *q;          /* row r: q + r * q_stride */
-    const int16_t *sum, *sum32; /* of each 16, of each 32; row r of sum32: sum32 + r * sum_stride, of sum: twice as far */
-    int64_t        q_stride, sum_stride;
-};
-
 INLINE struct rows_i8 rows_i8_at(const struct act_i8 *a, int64_t row, int64_t c)
 {
     return (struct rows_i8){ a->q + row * a->k + c, a->sum + (row * a->k + c) / 16, a->sum32 + (row * a->k + c) / 32, a->k, a->k / 32 };
 }
 
-/* One block of a weight row with row r of x, r < rows: total[r], and mins[r] where the type has minima. Exact integers. */
-typedef void sums_i8_fn(vi *total, vi *mins, const void *block, const struct rows_i8 *x, const int rows);
-
-/* The float step of a block, for four sums. */
-INLINE v4f step_i8(v4f y, const vi *total, const vi *mins, v4f d, v4f dmin, v4f scale, int min_at)
+/* The float step of a block, for the sums of four blocks w (or four times the same). */
+INLINE v4f step_i8(v4f y, const vi *total, const vi *mins, const char *const *w, v4f scale, const struct weight_type *t)
 {
+    const v4f d = t->scale(w[0] + t->d_at, w[1] + t->d_at, w[2] + t->d_at, w[3] + t->d_at);
     v4f value = d * __builtin_convertvector(vi_sum4(total[0], total[1], total[2], total[3]), v4f);
-    if (min_at != NO_MIN) value -= dmin * __builtin_convertvector(vi_sum4(mins[0], mins[1], mins[2], mins[3]), v4f);
+    if (t->min_at) {
+        const v4f dmin = t->scale(w[0] + t->min_at, w[1] + t->min_at, w[2] + t->min_at, w[3] + t->min_at);
+        value -= dmin * __builtin_convertvector(vi_sum4(mins[0], mins[1], mins[2], mins[3]), v4f);
+    }
     return y + scale * value;
 }
 
 /* Up to four weight rows from i with activation row j. */
-INLINE void few_i8(const struct product *p, int64_t i, int64_t j, int block, int block_bytes, int d_at, int min_at, sums_i8_fn *sums)
+INLINE void few_i8(const struct product *p, int64_t i, int64_t j, const struct weight_type *t)
 {
     const struct act_i8 *a = p->xq;
     const int64_t row = p->xq_first + j, rows = least(I8_SUMS, p->n_w - i);
-    const float *scale = a->scale + row * (a->k / block);
+    const float *scale = a->scale + row * (a->k / t->values);
     const char *w[I8_SUMS];
     v4f y = { 0 };
     for (int r = 0; r < I8_SUMS; r++) w[r] = (const char *)p->w + (size_t)(i + (r < rows ? r : 0)) * p->w_stride;
-    for (int64_t c = 0; c < p->k; c += block, scale++) {
+    for (int64_t c = 0; c < p->k; c += t->values, scale++) {
         const struct rows_i8 x = rows_i8_at(a, row, c);
         vi total[I8_SUMS], mins[I8_SUMS];
-        for (int r = 0; r < I8_SUMS; r++) sums(&total[r], &mins[r], w[r], &x, 1);
-        const v4f d = v4f_from_halves(w[0] + d_at, w[1] + d_at, w[2] + d_at, w[3] + d_at);
-        const v4f dmin = min_at == NO_MIN ? d : v4f_from_halves(w[0] + min_at, w[1] + min_at, w[2] + min_at, w[3] + min_at);
-        y = step_i8(y, total, mins, d, dmin, (v4f){ *scale, *scale, *scale, *scale }, min_at);
+        for (int r = 0; r < I8_SUMS; r++) t->sums_i8(&total[r], &mins[r], w[r], &x, 1);
+        y = step_i8(y, total, mins, w, (v4f){ *scale, *scale, *scale, *scale }, t);
         for (int r = 0; r < I8_SUMS; r++) {
             /* The same place of the rows that come next: the processor's own prefetch does not follow four short rows. Into the
              * second cache: the first one can wait for too few lines at once (1.1B Q4_K_M: 30 tokens/s, so 47). */
-            for (int at = 0; at < block_bytes; at += 64) __builtin_prefetch(w[r] + 2 * I8_SUMS * p->w_stride + at, 0, 2);
-            w[r] += block_bytes;
+            for (int at = 0; at < t->bytes; at += 64) __builtin_prefetch(w[r] + 2 * I8_SUMS * p->w_stride + at, 0, 2);
+            w[r] += t->bytes;
         }
     }
     memcpy(p->y + j * p->y_stride + i, &y, (size_t)rows * sizeof *p->y);
 }
 
 /* Weight row i with up to four activation rows from j, all of which there are when `rows` is 4. */
-INLINE void many_i8(const struct product *p, int64_t i, int64_t j, int block, int block_bytes, int d_at, int min_at, sums_i8_fn *sums,
-                    const int rows)
+INLINE void many_i8(const struct product *p, int64_t i, int64_t j, const struct weight_type *t, const int rows)
 {
     const struct act_i8 *a = p->xq;
-    const int64_t row = p->xq_first + j, blocks = a->k / block;
+    const int64_t row = p->xq_first + j, blocks = a->k / t->values;
     const float *scale = a->scale + row * blocks;
     const char *w = (const char *)p->w + (size_t)i * p->w_stride;
     v4f y = { 0 };
-    for (int64_t c = 0; c < p->k; c += block, scale++, w += block_bytes) {
+    for (int64_t c = 0; c < p->k; c += t->values, scale++, w += t->bytes) {
         const struct rows_i8 x = rows_i8_at(a, row, c);
         vi total[I8_SUMS], mins[I8_SUMS];
         v4f s = { 0 };
         for (int r = 0; r < I8_SUMS; r++) total[r] = mins[r] = vi_zero();
         for (int r = 0; r < rows; r++) s[r] = scale[r * blocks];
-        sums(total, mins, w, &x, rows);
-        const v4f d = v4f_from_halves(w + d_at, w + d_at, w + d_at, w + d_at);
-        const v4f dmin = min_at == NO_MIN ? d : v4f_from_halves(w + min_at, w + min_at, w + min_at, w + min_at);
-        y = step_i8(y, total, mins, d, dmin, s, min_at);
+        t->sums_i8(total, mins, w, &x, rows);
+        y = step_i8(y, total, mins, (const char *const[]){ w, w, w, w }, s, t);
     }
     for (int r = 0; r < rows; r++) p->y[(j + r) * p->y_stride + i] = y[r];
 }
 
-INLINE void product_i8(const struct product *p, int block, int block_bytes, int d_at, int min_at, sums_i8_fn *sums)
+INLINE void product_i8(const struct product *p, const struct weight_type *t)
 {
     if (p->n_x <= I8_FEW) {
         for (int64_t i = 0; i < p->n_w; i += I8_SUMS) {
-            for (int64_t j = 0; j < p->n_x; j++) few_i8(p, i, j, block, block_bytes, d_at, min_at, sums);
+            for (int64_t j = 0; j < p->n_x; j++) few_i8(p, i, j, t);
         }
         return;
     }
@@ -509,10 +545,18 @@ INLINE void product_i8(const struct product *p, int block, int block_bytes, int 
         const int64_t end = least(group + I8_GROUP, p->n_x);
         for (int64_t i = 0; i < p->n_w; i++) {
             int64_t j = group;
-            for (; j + I8_SUMS <= end; j += I8_SUMS) many_i8(p, i, j, block, block_bytes, d_at, min_at, sums, I8_SUMS);
-            for (; j < end; j++) many_i8(p, i, j, block, block_bytes, d_at, min_at, sums, 1);
+            for (; j + I8_SUMS <= end; j += I8_SUMS) many_i8(p, i, j, t, I8_SUMS);
+            for (; j < end; j++) many_i8(p, i, j, t, 1);
         }
     }
 }
+
+/* A type's rows of the kernel table (kernels/kernels.h:kernels). */
+struct type_kernels {
+    product_fn *product_f32, *product_bf16, *product_i8, *product_in_major;
+    unpack_fn  *unpack;
+    float (*dot)(const void *w, const float *x, int64_t n);
+    void (*axpy)(float *y, float a, const void *x, int64_t n);
+};
 
 #endif

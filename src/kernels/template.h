@@ -74,38 +74,37 @@ static void template_gelu_tanh(float *y, const float *x, const float *gate, int6
 }
 
 static const struct {
-    enum dtype  type;
-    product_fn *product, *product_bf16, *product_i8, *columns;
-    unpack_fn  *unpack;
-    float (*dot)(const void *w, const float *x, int64_t n);
-    void (*axpy)(float *y, float a, const void *x, int64_t n);
+    enum dtype                 type;
+    const struct type_kernels *kernels;
 } template_table[] = {
-    { DTYPE_F32, f32_kernel_product, f32_kernel_product_bf16, NULL, f32_kernel_columns, f32_kernel_unpack, f32_kernel_dot, f32_kernel_axpy },
-    { DTYPE_F16, f16_kernel_product, f16_kernel_product_bf16, NULL, f16_kernel_columns, f16_kernel_unpack, f16_kernel_dot, f16_kernel_axpy },
-    { DTYPE_BF16, bf16_kernel_product, bf16_kernel_product_bf16, NULL, bf16_kernel_columns, bf16_kernel_unpack, bf16_kernel_dot, bf16_kernel_axpy },
-    { DTYPE_Q8_0, q8_0_kernel_product, q8_0_kernel_product_bf16, q8_0_kernel_product_i8, NULL, q8_0_kernel_unpack, q8_0_kernel_dot, q8_0_kernel_axpy },
-    { DTYPE_Q4_0, q4_0_kernel_product, q4_0_kernel_product_bf16, q4_0_kernel_product_i8, NULL, q4_0_kernel_unpack, q4_0_kernel_dot, NULL },
-    { DTYPE_Q4_1, q4_1_kernel_product, q4_1_kernel_product_bf16, q4_1_kernel_product_i8, NULL, q4_1_kernel_unpack, q4_1_kernel_dot, NULL },
-    { DTYPE_Q5_0, q5_0_kernel_product, q5_0_kernel_product_bf16, q5_0_kernel_product_i8, NULL, q5_0_kernel_unpack, q5_0_kernel_dot, NULL },
-    { DTYPE_Q5_1, q5_1_kernel_product, q5_1_kernel_product_bf16, q5_1_kernel_product_i8, NULL, q5_1_kernel_unpack, q5_1_kernel_dot, NULL },
-    { DTYPE_Q4_K, q4_k_kernel_product, q4_k_kernel_product_bf16, q4_k_kernel_product_i8, NULL, q4_k_kernel_unpack, q4_k_kernel_dot, NULL },
-    { DTYPE_Q5_K, q5_k_kernel_product, q5_k_kernel_product_bf16, q5_k_kernel_product_i8, NULL, q5_k_kernel_unpack, q5_k_kernel_dot, NULL },
-    { DTYPE_Q6_K, q6_k_kernel_product, q6_k_kernel_product_bf16, q6_k_kernel_product_i8, NULL, q6_k_kernel_unpack, q6_k_kernel_dot, NULL },
-    { DTYPE_MXFP4, mxfp4_kernel_product, mxfp4_kernel_product_bf16, NULL, NULL, mxfp4_kernel_unpack, mxfp4_kernel_dot, NULL },
+    { DTYPE_F32, &f32_kernels },
+    { DTYPE_F16, &f16_kernels },
+    { DTYPE_BF16, &bf16_kernels },
+    { DTYPE_Q8_0, &q8_0_kernels },
+    { DTYPE_Q4_0, &q4_0_kernels },
+    { DTYPE_Q4_1, &q4_1_kernels },
+    { DTYPE_Q5_0, &q5_0_kernels },
+    { DTYPE_Q5_1, &q5_1_kernels },
+    { DTYPE_Q4_K, &q4_k_kernels },
+    { DTYPE_Q5_K, &q5_k_kernels },
+    { DTYPE_Q6_K, &q6_k_kernels },
+    { DTYPE_MXFP4, &mxfp4_kernels },
 };
 
 static void template_fill(struct kernels *k)
 {
     for (size_t i = 0; i < sizeof template_table / sizeof *template_table; i++) {
         const enum dtype t = template_table[i].type;
-        k->product_f32[t] = template_table[i].product;
-        k->product_bf16[t] = template_table[i].product_bf16;
-        k->product_i8[t] = template_table[i].product_i8;
-        k->product_in_major[t] = template_table[i].columns;
-        k->unpack[t] = template_table[i].unpack;
-        k->dot[t] = template_table[i].dot;
-        k->axpy[t] = template_table[i].axpy;
+        const struct type_kernels *from = template_table[i].kernels;
+        k->product_f32[t] = from->product_f32;
+        k->product_bf16[t] = from->product_bf16;
+        k->product_i8[t] = from->product_i8;
+        k->product_in_major[t] = from->product_in_major;
+        k->unpack[t] = from->unpack;
+        k->dot[t] = from->dot;
+        k->axpy[t] = from->axpy;
     }
+    k->axpy[DTYPE_Q8_0] = q8_0_axpy;
     k->silu = template_silu;
     k->gelu_tanh = template_gelu_tanh;
     k->block_product = flash_product;

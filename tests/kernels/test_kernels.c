@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "kernels/kernels.h"
+#include "quant/mxfp4/mxfp4.h"
 #include "quant/q4_0/q4_0.h"
 #include "quant/q4_1/q4_1.h"
 #include "quant/q4_k/q4_k.h"
@@ -689,6 +690,10 @@ static void block_extreme(enum dtype t, void *block, int sign)
         memset(b->scales, 0xff, sizeof b->scales);
         b->d = sign > 0 ? one : 0;
         b->dmin = sign > 0 ? 0 : one;
+    } else if (t == DTYPE_MXFP4) {
+        struct mxfp4 *b = block;
+        b->e = 128;
+        memset(b->q, sign > 0 ? 0x77 : 0xff, sizeof b->q); /* 12, -12 */
     } else {
         struct q6_k *b = block;
         memset(b->scales, sign > 0 ? 127 : -128, sizeof b->scales);
@@ -728,6 +733,11 @@ static void test_odd_scales(void **state)
             bytes_random(bench.w, 3 * bench.row_bytes);
             for (uint64_t at = 0; at < 3 * bench.row_bytes; at += (uint64_t)type_of(t)->block_bytes) {
                 char *block = bench.w + at;
+                if (t == DTYPE_MXFP4) { /* the largest whose sums are finite */
+                    static const uint8_t exponents[] = { 0, 1, 2, 3, 127, 240, 4 };
+                    *block = (char)exponents[s];
+                    continue;
+                }
                 memcpy(t == DTYPE_Q6_K ? block + 208 : block, &scales[s], 2);
                 if (t == DTYPE_Q4_K || t == DTYPE_Q5_K || t == DTYPE_Q4_1 || t == DTYPE_Q5_1) memcpy(block + 2, &scales[s], 2);
             }

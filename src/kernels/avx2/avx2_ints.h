@@ -48,6 +48,11 @@ INLINE vb vb_load_halves(const void *p)
     return vb_and(_mm256_inserti128_si256(_mm256_castsi128_si256(v), _mm_srli_epi16(v, 4), 1), 15);
 }
 
+INLINE vb vb_table16(const uint8_t table[16], vb v)
+{
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)table)), v);
+}
+
 INLINE v4f v4f_from_halves(const void *a, const void *b, const void *c, const void *d)
 {
     uint16_t h[4];

@@ -20,6 +20,7 @@ INLINE pi pi_and(pi v, uint32_t mask) { return _mm256_and_si256(v, _mm256_set1_e
 INLINE pi pi_left(pi v, int n) { return _mm256_sll_epi32(v, _mm_cvtsi32_si128(n)); }
 INLINE pi pi_right(pi v, int n) { return _mm256_srl_epi32(v, _mm_cvtsi32_si128(n)); }
 INLINE pi pi_right_signed(pi v, int n) { return _mm256_sra_epi32(v, _mm_cvtsi32_si128(n)); }
+INLINE pi pi_table16(const uint8_t table[16], pi v) { return vb_table16(table, v); }
 INLINE pi pi_sub_words(pi x, pi y) { return _mm256_sub_epi16(x, y); }
 
 INLINE pf pf_set(float v) { return _mm256_set1_ps(v); }
@@ -96,7 +97,8 @@ INLINE pi pi_scale(pi v) { return _mm256_or_si256(_mm256_and_si256(v, _mm256_set
 /* A step adds two products of at most limit * 127 to each word. Signed bytes go straight to 32 bits. */
 INLINE int panel_room(int limit)
 {
-    return limit > 127 ? 8 : 32767 / (limit * 254) > 8 ? 8 : 32767 / (limit * 254);
+    const int steps = 32767 / (limit * 254);
+    return limit > 127 || steps >= 8 ? 8 : steps >= 4 ? 4 : 2;
 }
 
 INLINE pi panel_dot(pi part, pi w, pi x, int limit)

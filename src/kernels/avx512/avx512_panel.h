@@ -20,6 +20,7 @@ INLINE pi pi_left(pi v, int n) { return _mm512_sll_epi32(v, _mm_cvtsi32_si128(n)
 INLINE pi pi_right(pi v, int n) { return _mm512_srl_epi32(v, _mm_cvtsi32_si128(n)); }
 INLINE pi pi_right_signed(pi v, int n) { return _mm512_sra_epi32(v, _mm_cvtsi32_si128(n)); }
 INLINE pi pi_sub_words(pi x, pi y) { return _mm512_sub_epi16(x, y); }
+INLINE pi pi_table16(const uint8_t table[16], pi v) { return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128((const void *)table)), v); }
 INLINE pi pi_bias(pi v) { return _mm512_xor_si512(v, _mm512_set1_epi8((char)0x80)); }
 INLINE pi pi_scale(pi v) { return v; } /* as panel_add_scaled wants it */
 

@@ -286,6 +286,15 @@ INLINE vb vb_left(vb v, int n)
     return vb_and((vb){ (v16u)((v8u)v.a << n), (v16u)((v8u)v.b << n) }, (uint8_t)(0xff << n));
 }
 
+INLINE vb vb_table16(const uint8_t table[16], vb v) /* each byte, below 16, becomes what the table has there */
+{
+    uint8_t b[32];
+    memcpy(b, &v, sizeof b);
+    for (int i = 0; i < 32; i++) b[i] = table[b[i]];
+    memcpy(&v, b, sizeof b);
+    return v;
+}
+
 /* ---- bytes to floats: first and last 16 of 32 */
 
 INLINE vf vf_from_v16b(v16b v)

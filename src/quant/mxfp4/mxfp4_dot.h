@@ -2,62 +2,56 @@
 #ifndef QUANT_MXFP4_DOT_H
 #define QUANT_MXFP4_DOT_H
 
+#include <stddef.h>
+
 #include "quant/mxfp4/mxfp4.h"
+
+/* Twice the values of the codes, 12 more than they count. */
+#define MXFP4_EXCESS 12
+static const uint8_t mxfp4_table[16] = { 12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0 };
+
+INLINE vb mxfp4_values(const struct mxfp4 *b)
+{
+    return vb_table16(mxfp4_table, vb_load_halves(b->q));
+}
 
 INLINE void mxfp4_floats(float *dst, const void *block) /* dst [32] */
 {
     const struct mxfp4 *b = block;
-    const vf d = vf_set(mxfp4_scale(b->e));
-    int8_t twice[MXFP4_BLOCK];
-    for (int j = 0; j < MXFP4_BLOCK / 2; j++) {
-        twice[j] = mxfp4_twice(b->q[j] & 15);
-        twice[j + MXFP4_BLOCK / 2] = mxfp4_twice(b->q[j] >> 4);
+    const vf d = vf_set(mxfp4_scale(b->e)), excess = vf_set(MXFP4_EXCESS);
+    const vb q = mxfp4_values(b);
+    vf_store(dst, vf_mul(d, vf_sub(vf_low_i8(q), excess)));
+    vf_store(dst + 16, vf_mul(d, vf_sub(vf_high_i8(q), excess)));
+}
+
+/* What each q has too much is taken off through the sums of the activations. */
+INLINE void mxfp4_sums_i8(vi *total, vi *mins, const void *block, const struct rows_i8 *x, const int rows)
+{
+    const vb w = mxfp4_values(block);
+    (void)mins;
+    for (int r = 0; r < rows; r++) {
+        total[r] = vi_dot(vi_from(-MXFP4_EXCESS * x->sum32[r * x->sum_stride]), w, vb_load(x->q + r * x->q_stride));
     }
-    const vb q = vb_load(twice);
-    vf_store(dst, vf_mul(d, vf_low_i8(q)));
-    vf_store(dst + 16, vf_mul(d, vf_high_i8(q)));
 }
 
-static void mxfp4_kernel_unpack(float *dst, const void *src, int64_t n)
+/* mxfp4_scale of four. */
+INLINE v4f mxfp4_scales(const void *a, const void *b, const void *c, const void *d)
 {
-    unpack_blocks(dst, src, n, MXFP4_BLOCK, sizeof(struct mxfp4), mxfp4_floats);
+    const v4i e = { *(const uint8_t *)a, *(const uint8_t *)b, *(const uint8_t *)c, *(const uint8_t *)d };
+    const v4i small = e < 2; /* below the normal floats */
+    return (v4f)((small & (e + 1)) << 21 | (~small & (e - 1)) << 23);
 }
 
-INLINE void mxfp4_dots(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const int rows)
-{
-    dots_blocks(y, w, w_stride, x, n, MXFP4_BLOCK, sizeof(struct mxfp4), mxfp4_floats, rows);
-}
+static const struct weight_type mxfp4_type = {
+    .values = MXFP4_BLOCK,
+    .bytes = sizeof(struct mxfp4),
+    .floats = mxfp4_floats,
+    .sums_i8 = mxfp4_sums_i8,
+    .scale = mxfp4_scales,
+    .d_at = offsetof(struct mxfp4, e),
+};
 
-static float mxfp4_kernel_dot(const void *w, const float *x, int64_t n)
-{
-    float y;
-    mxfp4_dots(&y, w, 0, x, n, 1);
-    return y;
-}
-
-INLINE void mxfp4_fill(char *dst, const void *src, int64_t n)
-{
-    mxfp4_kernel_unpack((float *)(void *)dst, src, n);
-}
-
-static void mxfp4_kernel_product(const struct product *p)
-{
-    product_f32(p, MXFP4_BLOCK, sizeof(struct mxfp4), mxfp4_fill, mxfp4_dots);
-}
-
-INLINE void mxfp4_dots_bf16(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const int rows)
-{
-    dots_blocks_bf16(y, w, w_stride, x, n, MXFP4_BLOCK, sizeof(struct mxfp4), mxfp4_floats, rows);
-}
-
-INLINE void mxfp4_fill_bf16(char *dst, const void *src, int64_t n)
-{
-    fill_bf16(dst, src, n, MXFP4_BLOCK, sizeof(struct mxfp4), mxfp4_kernel_unpack);
-}
-
-static void mxfp4_kernel_product_bf16(const struct product *p)
-{
-    product_bf16(p, MXFP4_BLOCK, sizeof(struct mxfp4), mxfp4_fill_bf16, mxfp4_dots_bf16);
-}
+#define TYPE(name) mxfp4_##name
+#include "kernels/block_type.h"
 
 #endif

@@ -26,51 +26,17 @@ INLINE void q4_1_sums_i8(vi *total, vi *mins, const void *block, const struct ro
     }
 }
 
-static void q4_1_kernel_unpack(float *dst, const void *src, int64_t n)
-{
-    unpack_blocks(dst, src, n, Q4_1_BLOCK, sizeof(struct q4_1), q4_1_floats);
-}
+static const struct weight_type q4_1_type = {
+    .values = Q4_1_BLOCK,
+    .bytes = sizeof(struct q4_1),
+    .floats = q4_1_floats,
+    .sums_i8 = q4_1_sums_i8,
+    .scale = v4f_from_halves,
+    .d_at = offsetof(struct q4_1, d),
+    .min_at = offsetof(struct q4_1, m),
+};
 
-INLINE void q4_1_dots(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const int rows)
-{
-    dots_blocks(y, w, w_stride, x, n, Q4_1_BLOCK, sizeof(struct q4_1), q4_1_floats, rows);
-}
-
-static float q4_1_kernel_dot(const void *w, const float *x, int64_t n)
-{
-    float y;
-    q4_1_dots(&y, w, 0, x, n, 1);
-    return y;
-}
-
-INLINE void q4_1_fill(char *dst, const void *src, int64_t n)
-{
-    q4_1_kernel_unpack((float *)(void *)dst, src, n);
-}
-
-static void q4_1_kernel_product(const struct product *p)
-{
-    product_f32(p, Q4_1_BLOCK, sizeof(struct q4_1), q4_1_fill, q4_1_dots);
-}
-
-INLINE void q4_1_dots_bf16(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const int rows)
-{
-    dots_blocks_bf16(y, w, w_stride, x, n, Q4_1_BLOCK, sizeof(struct q4_1), q4_1_floats, rows);
-}
-
-INLINE void q4_1_fill_bf16(char *dst, const void *src, int64_t n)
-{
-    fill_bf16(dst, src, n, Q4_1_BLOCK, sizeof(struct q4_1), q4_1_kernel_unpack);
-}
-
-static void q4_1_kernel_product_bf16(const struct product *p)
-{
-    product_bf16(p, Q4_1_BLOCK, sizeof(struct q4_1), q4_1_fill_bf16, q4_1_dots_bf16);
-}
-
-static void q4_1_kernel_product_i8(const struct product *p)
-{
-    product_i8(p, Q4_1_BLOCK, sizeof(struct q4_1), offsetof(struct q4_1, d), offsetof(struct q4_1, m), q4_1_sums_i8);
-}
+#define TYPE(name) q4_1_##name
+#include "kernels/block_type.h"
 
 #endif

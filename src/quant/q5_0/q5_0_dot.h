@@ -32,51 +32,16 @@ INLINE void q5_0_sums_i8(vi *total, vi *mins, const void *block, const struct ro
     for (int r = 0; r < rows; r++) total[r] = vi_dot(vi_from(-16 * x->sum32[r * x->sum_stride]), w, vb_load(x->q + r * x->q_stride));
 }
 
-static void q5_0_kernel_unpack(float *dst, const void *src, int64_t n)
-{
-    unpack_blocks(dst, src, n, Q5_0_BLOCK, sizeof(struct q5_0), q5_0_floats);
-}
+static const struct weight_type q5_0_type = {
+    .values = Q5_0_BLOCK,
+    .bytes = sizeof(struct q5_0),
+    .floats = q5_0_floats,
+    .sums_i8 = q5_0_sums_i8,
+    .scale = v4f_from_halves,
+    .d_at = offsetof(struct q5_0, d),
+};
 
-INLINE void q5_0_dots(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const int rows)
-{
-    dots_blocks(y, w, w_stride, x, n, Q5_0_BLOCK, sizeof(struct q5_0), q5_0_floats, rows);
-}
-
-static float q5_0_kernel_dot(const void *w, const float *x, int64_t n)
-{
-    float y;
-    q5_0_dots(&y, w, 0, x, n, 1);
-    return y;
-}
-
-INLINE void q5_0_fill(char *dst, const void *src, int64_t n)
-{
-    q5_0_kernel_unpack((float *)(void *)dst, src, n);
-}
-
-static void q5_0_kernel_product(const struct product *p)
-{
-    product_f32(p, Q5_0_BLOCK, sizeof(struct q5_0), q5_0_fill, q5_0_dots);
-}
-
-INLINE void q5_0_dots_bf16(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const int rows)
-{
-    dots_blocks_bf16(y, w, w_stride, x, n, Q5_0_BLOCK, sizeof(struct q5_0), q5_0_floats, rows);
-}
-
-INLINE void q5_0_fill_bf16(char *dst, const void *src, int64_t n)
-{
-    fill_bf16(dst, src, n, Q5_0_BLOCK, sizeof(struct q5_0), q5_0_kernel_unpack);
-}
-
-static void q5_0_kernel_product_bf16(const struct product *p)
-{
-    product_bf16(p, Q5_0_BLOCK, sizeof(struct q5_0), q5_0_fill_bf16, q5_0_dots_bf16);
-}
-
-static void q5_0_kernel_product_i8(const struct product *p)
-{
-    product_i8(p, Q5_0_BLOCK, sizeof(struct q5_0), offsetof(struct q5_0, d), NO_MIN, q5_0_sums_i8);
-}
+#define TYPE(name) q5_0_##name
+#include "kernels/block_type.h"
 
 #endif

@@ -41,51 +41,16 @@ INLINE void q6_k_sums_i8(vi *total, vi *mins, const void *block, const struct ro
     }
 }
 
-static void q6_k_kernel_unpack(float *dst, const void *src, int64_t n)
-{
-    unpack_blocks(dst, src, n, Q6_K_BLOCK, sizeof(struct q6_k), q6_k_floats);
-}
+static const struct weight_type q6_k_type = {
+    .values = Q6_K_BLOCK,
+    .bytes = sizeof(struct q6_k),
+    .floats = q6_k_floats,
+    .sums_i8 = q6_k_sums_i8,
+    .scale = v4f_from_halves,
+    .d_at = offsetof(struct q6_k, d),
+};
 
-INLINE void q6_k_dots(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const int rows)
-{
-    dots_blocks(y, w, w_stride, x, n, Q6_K_BLOCK, sizeof(struct q6_k), q6_k_floats, rows);
-}
-
-static float q6_k_kernel_dot(const void *w, const float *x, int64_t n)
-{
-    float y;
-    q6_k_dots(&y, w, 0, x, n, 1);
-    return y;
-}
-
-INLINE void q6_k_fill(char *dst, const void *src, int64_t n)
-{
-    q6_k_kernel_unpack((float *)(void *)dst, src, n);
-}
-
-static void q6_k_kernel_product(const struct product *p)
-{
-    product_f32(p, Q6_K_BLOCK, sizeof(struct q6_k), q6_k_fill, q6_k_dots);
-}
-
-INLINE void q6_k_dots_bf16(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const int rows)
-{
-    dots_blocks_bf16(y, w, w_stride, x, n, Q6_K_BLOCK, sizeof(struct q6_k), q6_k_floats, rows);
-}
-
-INLINE void q6_k_fill_bf16(char *dst, const void *src, int64_t n)
-{
-    fill_bf16(dst, src, n, Q6_K_BLOCK, sizeof(struct q6_k), q6_k_kernel_unpack);
-}
-
-static void q6_k_kernel_product_bf16(const struct product *p)
-{
-    product_bf16(p, Q6_K_BLOCK, sizeof(struct q6_k), q6_k_fill_bf16, q6_k_dots_bf16);
-}
-
-static void q6_k_kernel_product_i8(const struct product *p)
-{
-    product_i8(p, Q6_K_BLOCK, sizeof(struct q6_k), offsetof(struct q6_k, d), NO_MIN, q6_k_sums_i8);
-}
+#define TYPE(name) q6_k_##name
+#include "kernels/block_type.h"
 
 #endif

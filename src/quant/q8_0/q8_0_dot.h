@@ -23,62 +23,22 @@ INLINE void q8_0_sums_i8(vi *total, vi *mins, const void *block, const struct ro
     for (int r = 0; r < rows; r++) total[r] = vi_dot_signed(w, vb_load(x->q + r * x->q_stride));
 }
 
-static void q8_0_kernel_unpack(float *dst, const void *src, int64_t n)
-{
-    unpack_blocks(dst, src, n, Q8_0_BLOCK, sizeof(struct q8_0), q8_0_floats);
-}
+static const struct weight_type q8_0_type = {
+    .values = Q8_0_BLOCK,
+    .bytes = sizeof(struct q8_0),
+    .floats = q8_0_floats,
+    .sums_i8 = q8_0_sums_i8,
+    .scale = v4f_from_halves,
+    .d_at = offsetof(struct q8_0, d),
+};
 
-INLINE void q8_0_dots(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const int rows)
-{
-    dots_blocks(y, w, w_stride, x, n, Q8_0_BLOCK, sizeof(struct q8_0), q8_0_floats, rows);
-}
+#define TYPE(name) q8_0_##name
+#include "kernels/block_type.h"
 
-static float q8_0_kernel_dot(const void *w, const float *x, int64_t n)
+/* The type of blocks that a cache of keys and values may have. */
+static void q8_0_axpy(float *y, float a, const void *x, int64_t n)
 {
-    float y;
-    q8_0_dots(&y, w, 0, x, n, 1);
-    return y;
-}
-
-INLINE void q8_0_fill(char *dst, const void *src, int64_t n)
-{
-    q8_0_kernel_unpack((float *)(void *)dst, src, n);
-}
-
-static void q8_0_kernel_product(const struct product *p)
-{
-    product_f32(p, Q8_0_BLOCK, sizeof(struct q8_0), q8_0_fill, q8_0_dots);
-}
-
-INLINE void q8_0_dots_bf16(float *y, const void *w, size_t w_stride, const void *x, int64_t n, const int rows)
-{
-    dots_blocks_bf16(y, w, w_stride, x, n, Q8_0_BLOCK, sizeof(struct q8_0), q8_0_floats, rows);
-}
-
-INLINE void q8_0_fill_bf16(char *dst, const void *src, int64_t n)
-{
-    fill_bf16(dst, src, n, Q8_0_BLOCK, sizeof(struct q8_0), q8_0_kernel_unpack);
-}
-
-static void q8_0_kernel_product_bf16(const struct product *p)
-{
-    product_bf16(p, Q8_0_BLOCK, sizeof(struct q8_0), q8_0_fill_bf16, q8_0_dots_bf16);
-}
-
-static void q8_0_kernel_product_i8(const struct product *p)
-{
-    product_i8(p, Q8_0_BLOCK, sizeof(struct q8_0), offsetof(struct q8_0, d), NO_MIN, q8_0_sums_i8);
-}
-
-static void q8_0_kernel_axpy(float *y, float a, const void *x, int64_t n)
-{
-    const struct q8_0 *b = x;
-    const vf av = vf_set(a);
-    float values[Q8_0_BLOCK];
-    for (int64_t i = 0; i < n; i += Q8_0_BLOCK, b++) {
-        q8_0_floats(values, b);
-        for (int c = 0; c < Q8_0_BLOCK; c += 16) vf_store(y + i + c, vf_mul_add(vf_load(y + i + c), av, vf_load(values + c)));
-    }
+    axpy_blocks(y, a, x, n, &q8_0_type);
 }
 
 #endif
