@@ -200,11 +200,11 @@ static void same_bits_for_threads_and_chunks(void **state)
         check_same_bits(golden_file(goldens[i].name, ""), ids, (int32_t)n, HEARTH_ARITH_F32);
         container_close(want);
     }
-    static const char *const quants[] = { "quants/model-Q4_K_M.gguf", "quants/model-Q5_K_M.gguf", "quants/model-Q8_0.gguf" };
+    static const char *const quants[] = { "quants/model-Q4_K_M.gguf", "quants/model-Q5_K_M.gguf", "quants/model-Q8_0.gguf", "quants/model-MXFP4.gguf" };
     struct container *want = golden_open(hearth_golden("quants/model-expected.safetensors"));
     uint64_t n;
     const int32_t *ids = golden_i32(want, "input_ids", &n);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof quants / sizeof *quants; i++) {
         check_same_bits(hearth_golden(quants[i]), ids, (int32_t)n, HEARTH_ARITH_I8);
         check_same_bits(hearth_golden(quants[i]), ids, (int32_t)n, HEARTH_ARITH_F32);
     }
@@ -232,11 +232,17 @@ static double mean_kl(const float *p_logits, const float *q_logits, int64_t rows
 static void quantised_models(void **state)
 {
     (void)state;
-    static const struct { const char *type; double kl_i8; } rows[] = { { "Q4_K_M", 7.0e-4 }, { "Q5_K_M", 7.6e-4 }, { "Q8_0", 3.3e-4 } }; /* 1.1 x llama.cpp's */
-    struct container *want = golden_open(hearth_golden("quants/model-expected.safetensors"));
+    static const struct { const char *type, *expected; double kl_i8; } rows[] = { /* 1.1 x llama.cpp's */
+        { "Q4_K_M", "quants/model-expected.safetensors", 7.0e-4 },
+        { "Q5_K_M", "quants/model-expected.safetensors", 7.6e-4 },
+        { "Q8_0", "quants/model-expected.safetensors", 3.3e-4 },
+        { "MXFP4", "quants/model-MXFP4-expected.safetensors", 3.3e-4 },
+    };
+    struct container *input = golden_open(hearth_golden("quants/model-expected.safetensors"));
     uint64_t n, count;
-    const int32_t *ids = golden_i32(want, "input_ids", &n);
+    const int32_t *ids = golden_i32(input, "input_ids", &n);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct container *want = golden_open(hearth_golden(rows[i].expected));
         char path[100], name[100];
         int64_t got;
         snprintf(path, sizeof path, "quants/model-%s.gguf", rows[i].type);
@@ -260,8 +266,9 @@ static void quantised_models(void **state)
         free(f32);
         free(i8);
         free(bf16);
+        container_close(want);
     }
-    container_close(want);
+    container_close(input);
 }
 
 int main(void)
