@@ -9,6 +9,7 @@
 int      cpu_physical_cores(void); /* usable by this process (affinity counted), at least 1 */
 uint64_t clock_ns(void);           /* monotonic */
 uint64_t process_peak_bytes(void); /* peak resident memory so far; 0 where unknown */
+void     process_peak_reset(void); /* begins anew, where the system can */
 
 /* ---- features: bit sets */
 

@@ -12,9 +12,10 @@
 const char cmd_bench_about[] =
     "Measures how many tokens a second the model reads (prompt) and writes (generation), each as the\n"
     "median of some runs on random ids. Nothing is kept from one run to the next.\n"
-    "After each run the machine itself is measured: how fast it reads as many bytes as a token needs\n"
-    "(weights and cache), and how fast it multiplies. Shares of these are the speeds' distance from what\n"
-    "is possible: near 100 % nothing is left to gain.\n"
+    "Before and after each run the machine itself is measured: how fast it reads as many bytes as a token\n"
+    "needs (weights and cache), and how fast it multiplies. Shares of these are the speeds' distance from\n"
+    "what is possible: near 100 % nothing is left to gain. Each run's share is of its own two measurements,\n"
+    "since the machine is not the same from one second to the next; medians and spread are shown.\n"
     "\n"
     "  hearth bench models/tale\n"
     "  hearth bench models/tale -p 256 -n 128 -r 5 --threads 2\n"
@@ -34,10 +35,11 @@ const struct option cmd_bench_options[] = {
     OPTS_COMMON,
 };
 
-/* What one run showed, and the machine right after it. */
+/* What one run showed, and the machine: the mean of what was probed right before and right after. */
 struct measured {
     double prompt, generated, first; /* tokens/s, tokens/s, s */
     double read, f32, i8;            /* limits a second: bytes, products */
+    double read_before, read_after;
     double prompt_share, read_share;
 };
 
@@ -51,7 +53,8 @@ struct bench {
     hearth_cost            prompt_cost, token_cost;
     struct measured       *run;     /* [repeat] */
     double                *sorted;  /* [repeat], for medians */
-    uint64_t               peak;    /* of the first run: probes take memory too */
+    hearth_limits          before;  /* what was probed last */
+    uint64_t               peak;    /* of the first run, not of probes */
     struct progress        progress;
     int64_t                done; /* tokens of all runs */
 };
@@ -145,16 +148,27 @@ static double token_bytes(const struct bench *b)
     return (double)(b->token_cost.weight_bytes + b->token_cost.cache_bytes);
 }
 
-/* The machine's limits right after a run, so that its drift shows, and what the run has reached of them. */
+/* The machine's limits before the first run. */
+static int bench_probe_first(struct bench *b, struct hearth_error *err)
+{
+    const int status = hearth_probe(b->model, (uint64_t)token_bytes(b), &b->before, err);
+    process_peak_reset();
+    return status;
+}
+
+/* The limits right after a run, which are those before the next, and what the run has reached of its two. */
 static int bench_probe(struct bench *b, int64_t run, struct hearth_error *err)
 {
     struct measured *m = &b->run[run];
-    hearth_limits limits;
-    const int status = hearth_probe(b->model, (uint64_t)token_bytes(b), &limits, err);
+    hearth_limits after;
+    const int status = hearth_probe(b->model, (uint64_t)token_bytes(b), &after, err);
     if (status) return status;
-    m->read = limits.read_bytes;
-    m->f32 = limits.products_f32;
-    m->i8 = limits.products_i8;
+    m->read_before = b->before.read_bytes;
+    m->read_after = after.read_bytes;
+    m->read = (m->read_before + m->read_after) / 2;
+    m->f32 = (b->before.products_f32 + after.products_f32) / 2;
+    m->i8 = (b->before.products_i8 + after.products_i8) / 2;
+    b->before = after;
     const double least = (double)b->prompt_cost.products_f32 / m->f32 + (double)b->prompt_cost.products_i8 / m->i8; /* seconds */
     m->prompt_share = least * m->prompt / b->n_prompt;
     m->read_share = token_bytes(b) * m->generated / m->read;
@@ -167,13 +181,22 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+struct spread {
+    double median, least, most;
+};
+
 /* Of the runs' values at `offset` in struct measured. */
-static double median(const struct bench *b, size_t offset)
+static struct spread spread(const struct bench *b, size_t offset)
 {
     const size_t n = (size_t)b->s->repeat;
     for (size_t i = 0; i < n; i++) memcpy(&b->sorted[i], (const char *)&b->run[i] + offset, sizeof *b->sorted);
     qsort(b->sorted, n, sizeof *b->sorted, compare);
-    return (b->sorted[(n - 1) / 2] + b->sorted[n / 2]) / 2;
+    return (struct spread){ (b->sorted[(n - 1) / 2] + b->sorted[n / 2]) / 2, b->sorted[0], b->sorted[n - 1] };
+}
+
+static double median(const struct bench *b, size_t offset)
+{
+    return spread(b, offset).median;
 }
 
 static const struct {
@@ -186,6 +209,8 @@ static const struct {
     { "prompt_share", offsetof(struct measured, prompt_share) },
     { "generated_share", offsetof(struct measured, read_share) },
     { "read_bytes_per_second", offsetof(struct measured, read) },
+    { "read_bytes_per_second_before", offsetof(struct measured, read_before) },
+    { "read_bytes_per_second_after", offsetof(struct measured, read_after) },
     { "products_f32_per_second", offsetof(struct measured, f32) },
     { "products_i8_per_second", offsetof(struct measured, i8) },
 };
@@ -197,6 +222,19 @@ static void json_fields(const struct bench *b, const struct measured *m, struct 
         if (m) memcpy(&value, (const char *)m + fields[i].offset, sizeof value);
         buf_printf(out, "%s\"%s\": ", i ? ", " : "", fields[i].name);
         buf_json_number(out, m ? value : median(b, fields[i].offset));
+    }
+}
+
+/* The least and the most of each. */
+static void json_spread(const struct bench *b, struct buf *out)
+{
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        const struct spread s = spread(b, fields[i].offset);
+        buf_printf(out, "%s\"%s\": [", i ? ", " : "", fields[i].name);
+        buf_json_number(out, s.least);
+        buf_puts(out, ", ");
+        buf_json_number(out, s.most);
+        buf_puts(out, "]");
     }
 }
 
@@ -214,7 +252,9 @@ static void bench_json(const struct bench *b, struct buf *out)
     buf_printf(out, ", \"prompt_products_f32\": %" PRId64 ", \"prompt_products_i8\": %" PRId64 ", ", b->prompt_cost.products_f32,
                b->prompt_cost.products_i8);
     json_fields(b, NULL, out);
-    buf_printf(out, ", \"peak_bytes\": %" PRIu64 ", \"measured\": [", b->peak);
+    buf_puts(out, ", \"spread\": {");
+    json_spread(b, out);
+    buf_printf(out, "}, \"peak_bytes\": %" PRIu64 ", \"measured\": [", b->peak);
     for (int64_t i = 0; i < b->s->repeat; i++) {
         buf_puts(out, i ? ", {" : "{");
         json_fields(b, &b->run[i], out);
@@ -225,15 +265,20 @@ static void bench_json(const struct bench *b, struct buf *out)
 
 static void bench_text(const struct bench *b, struct buf *out)
 {
-    buf_printf(out, "prompt      %6d tokens  %10.1f tokens/s   %3.0f %% of multiplying (first token after %.0f ms)\n",
-               b->n_prompt, median(b, offsetof(struct measured, prompt)), 1e2 * median(b, offsetof(struct measured, prompt_share)),
-               1e3 * median(b, offsetof(struct measured, first)));
-    buf_printf(out, "generation  %6d tokens  %10.1f tokens/s   %3.0f %% of reading (%.1f MB a token)\n", b->n_generate,
-               median(b, offsetof(struct measured, generated)), 1e2 * median(b, offsetof(struct measured, read_share)),
-               1e-6 * token_bytes(b));
-    buf_printf(out, "machine     reads %.1f GB/s, multiplies and adds %.0f billion a second in f32, %.0f in bytes\n",
-               1e-9 * median(b, offsetof(struct measured, read)), 1e-9 * median(b, offsetof(struct measured, f32)),
-               1e-9 * median(b, offsetof(struct measured, i8)));
+    const struct spread prompt = spread(b, offsetof(struct measured, prompt_share));
+    const struct spread read = spread(b, offsetof(struct measured, read_share));
+    const struct spread before = spread(b, offsetof(struct measured, read_before));
+    const struct spread after = spread(b, offsetof(struct measured, read_after));
+    const double least = before.least < after.least ? before.least : after.least, most = before.most > after.most ? before.most : after.most;
+    buf_printf(out, "prompt      %6d tokens  %10.1f tokens/s   %3.0f %% of multiplying (%.0f to %.0f), first token after %.0f ms\n",
+               b->n_prompt, median(b, offsetof(struct measured, prompt)), 1e2 * prompt.median, 1e2 * prompt.least,
+               1e2 * prompt.most, 1e3 * median(b, offsetof(struct measured, first)));
+    buf_printf(out, "generation  %6d tokens  %10.1f tokens/s   %3.0f %% of reading (%.0f to %.0f), %.1f MB a token\n",
+               b->n_generate, median(b, offsetof(struct measured, generated)), 1e2 * read.median, 1e2 * read.least,
+               1e2 * read.most, 1e-6 * token_bytes(b));
+    buf_printf(out, "machine     reads %.1f GB/s (%.1f to %.1f), multiplies and adds %.0f billion a second in f32, %.0f in bytes\n",
+               1e-9 * median(b, offsetof(struct measured, read)), 1e-9 * least, 1e-9 * most,
+               1e-9 * median(b, offsetof(struct measured, f32)), 1e-9 * median(b, offsetof(struct measured, i8)));
 }
 
 static int bench_print(const struct bench *b, struct hearth_error *err)
@@ -253,6 +298,7 @@ int cmd_bench(const struct settings *s, struct hearth_error *err)
 {
     struct bench b = { .s = s, .info = { .size = sizeof b.info } };
     int status = bench_open(&b, err);
+    if (!status) status = bench_probe_first(&b, err);
     progress_start(&b.progress, s->quiet ? NULL : &s->terminal, "measuring");
     for (int64_t run = 0; !status && run < s->repeat; run++) {
         status = bench_run(&b, run, err);

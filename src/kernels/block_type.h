@@ -1,5 +1,5 @@
-/* The kernels of a type of blocks, from what TYPE(type) says of it. Each quant/<type>/<type>_dot.h ends with this, after it has defined
- * TYPE(name) as the type's prefix before the name; so it is included many times. */
+/* The kernels of a type of blocks, from what TYPE(type) says of it (kernels/product.h:weight_type). kernels/template.h includes this
+ * once for each type, with TYPE(name) defined as the type's prefix before the name. */
 
 static __attribute__((noinline)) void TYPE(unpack_row)(float *dst, const void *src, int64_t n)
 {

@@ -17,6 +17,42 @@
 #include "quant/q6_k/q6_k_dot.h"
 #include "quant/q8_0/q8_0_dot.h"
 
+/* ---- the kernels of each type, whose functions are named TYPE(...) there */
+
+#define TYPE(name) f32_##name
+#include "kernels/plain_type.h"
+#define TYPE(name) f16_##name
+#include "kernels/plain_type.h"
+#define TYPE(name) bf16_##name
+#include "kernels/plain_type.h"
+
+#define TYPE(name) q8_0_##name
+#include "kernels/block_type.h"
+#define TYPE(name) q4_0_##name
+#include "kernels/block_type.h"
+#define TYPE(name) q4_1_##name
+#include "kernels/block_type.h"
+#define TYPE(name) q5_0_##name
+#include "kernels/block_type.h"
+#define TYPE(name) q5_1_##name
+#include "kernels/block_type.h"
+#define TYPE(name) q4_k_##name
+#include "kernels/block_type.h"
+#define TYPE(name) q5_k_##name
+#include "kernels/block_type.h"
+#define TYPE(name) q6_k_##name
+#include "kernels/block_type.h"
+#define TYPE(name) mxfp4_##name
+#include "kernels/block_type.h"
+
+/* Keys and values in the cache may have this type of blocks. */
+static void q8_0_axpy(float *y, float a, const void *x, int64_t n)
+{
+    axpy_blocks(y, a, x, n, &q8_0_type);
+}
+
+/* ---- activations */
+
 #define ROUND_LEAST 0x1p-119f /* a block of smaller values counts as zero, so that 127 / largest stays finite */
 
 /* scale = largest / 127; q = x / scale to nearest even. A block with an infinity or a NaN gets scale NaN and q = 0, so that every

@@ -51,7 +51,4 @@ static const struct weight_type mxfp4_type = {
     .d_at = offsetof(struct mxfp4, e),
 };
 
-#define TYPE(name) mxfp4_##name
-#include "kernels/block_type.h"
-
 #endif

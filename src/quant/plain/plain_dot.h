@@ -14,9 +14,6 @@ INLINE vp f32_pairs(const void *p)
 
 static const struct weight_type f32_type = { .values = 1, .bytes = 4, .load = f32_load, .pairs = f32_pairs };
 
-#define TYPE(name) f32_##name
-#include "kernels/plain_type.h"
-
 INLINE vp f16_pairs(const void *p)
 {
     return vp_round(vf_load_f16(p), vf_load_f16((const char *)p + 32));
@@ -24,17 +21,11 @@ INLINE vp f16_pairs(const void *p)
 
 static const struct weight_type f16_type = { .values = 1, .bytes = 2, .load = vf_load_f16, .pairs = f16_pairs };
 
-#define TYPE(name) f16_##name
-#include "kernels/plain_type.h"
-
 INLINE vp bf16_pairs(const void *p)
 {
     return vp_load(p);
 }
 
 static const struct weight_type bf16_type = { .values = 1, .bytes = 2, .load = vf_load_bf16, .pairs = bf16_pairs };
-
-#define TYPE(name) bf16_##name
-#include "kernels/plain_type.h"
 
 #endif

@@ -33,7 +33,4 @@ static const struct weight_type q4_0_type = {
     .d_at = offsetof(struct q4_0, d),
 };
 
-#define TYPE(name) q4_0_##name
-#include "kernels/block_type.h"
-
 #endif

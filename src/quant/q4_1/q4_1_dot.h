@@ -36,7 +36,4 @@ static const struct weight_type q4_1_type = {
     .min_at = offsetof(struct q4_1, m),
 };
 
-#define TYPE(name) q4_1_##name
-#include "kernels/block_type.h"
-
 #endif

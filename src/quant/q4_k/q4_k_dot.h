@@ -56,7 +56,4 @@ static const struct weight_type q4_k_type = {
     .min_at = offsetof(struct q4_k, dmin),
 };
 
-#define TYPE(name) q4_k_##name
-#include "kernels/block_type.h"
-
 #endif

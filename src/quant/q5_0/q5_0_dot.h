@@ -41,7 +41,4 @@ static const struct weight_type q5_0_type = {
     .d_at = offsetof(struct q5_0, d),
 };
 
-#define TYPE(name) q5_0_##name
-#include "kernels/block_type.h"
-
 #endif

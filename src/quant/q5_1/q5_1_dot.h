@@ -44,7 +44,4 @@ static const struct weight_type q5_1_type = {
     .min_at = offsetof(struct q5_1, m),
 };
 
-#define TYPE(name) q5_1_##name
-#include "kernels/block_type.h"
-
 #endif

@@ -56,7 +56,4 @@ static const struct weight_type q5_k_type = {
     .min_at = offsetof(struct q5_k, dmin),
 };
 
-#define TYPE(name) q5_k_##name
-#include "kernels/block_type.h"
-
 #endif

@@ -50,7 +50,4 @@ static const struct weight_type q6_k_type = {
     .d_at = offsetof(struct q6_k, d),
 };
 
-#define TYPE(name) q6_k_##name
-#include "kernels/block_type.h"
-
 #endif

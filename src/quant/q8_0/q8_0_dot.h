@@ -32,13 +32,4 @@ static const struct weight_type q8_0_type = {
     .d_at = offsetof(struct q8_0, d),
 };
 
-#define TYPE(name) q8_0_##name
-#include "kernels/block_type.h"
-
-/* The type of blocks that a cache of keys and values may have. */
-static void q8_0_axpy(float *y, float a, const void *x, int64_t n)
-{
-    axpy_blocks(y, a, x, n, &q8_0_type);
-}
-
 #endif
