@@ -1,5 +1,6 @@
 /* Whole models from spoiled files: bytes of GGUF metadata and characters of config.json are changed; each variant is opened and,
- * when it opens, asked for a few tokens. Nothing may crash, hang or fail without a sentence. Runs sanitized. */
+ * when it opens, asked for a few tokens. Tensors lose their names and turn over. Nothing may crash, hang or fail without a sentence.
+ * Runs sanitized. */
 #include "test.h"
 
 #include <sys/stat.h>
@@ -61,30 +62,35 @@ static void spoiled_ggufs(void **state)
     assert_true(n_opened > 50 && n_refused > 50);
 }
 
+static const char *const folders[] = { "llama-yarn", "llama3", "llama-dynamic", "mixtral", "mistral-swa", "gpt2", "rwkv4", "rwkv6", "rwkv7", "mamba2", "flan-t5",
+    "gpt_neo", "gptj", "codegen", "gpt_neox", "starcoder-mqa", "starcoder2", "opt-350m", "xglm", "bloom", "mpt-storywriter", "falcon-40b", "falcon-rw",
+    "persimmon", "phi", "phi3-longrope", "stablelm", "cohere2", "granitemoe", "olmo", "qwen3", "qwen2_moe-sparse", "qwen3_moe", "gemma2", "gemma3",
+    "deepseek_v2", "deepseek_v3", "gpt_oss", "mamba", "umt5" };
+
 static const char *const numbers[] = { "0", "-1", "1", "3", "1000", "2147483648", "1e300", "NaN", "Infinity", "null", "\"x\"", "[]", "{}", "true", "0.5" };
 
-/* Each value of config.json in turn becomes each of these. */
+/* Each value of config.json in turn becomes each of these; of all folders but the first ones every third, another third a value. */
+enum { WHOLE = 11 };
+
 static void spoiled_configs(void **state)
 {
     (void)state;
-    static const char *const names[] = { "llama-yarn", "llama3", "llama-dynamic", "mixtral", "mistral-swa", "gpt2", "rwkv4", "rwkv6", "rwkv7", "mamba2", "flan-t5",
-        "gpt_neo", "gptj", "codegen", "gpt_neox", "starcoder-mqa", "starcoder2", "opt-350m", "xglm", "bloom", "mpt-storywriter", "falcon-40b", "falcon-rw",
-        "persimmon", "phi", "phi3-longrope", "stablelm", "cohere2", "granitemoe", "olmo", "qwen3", "qwen2_moe-sparse", "qwen3_moe", "gemma2", "gemma3",
-        "deepseek_v2", "deepseek_v3", "gpt_oss", "mamba", "umt5" };
     const char *folder = strdup(test_scratch("configs"));
     mkdir(folder, 0700);
-    for (size_t f = 0; f < sizeof names / sizeof *names; f++) {
+    for (size_t f = 0; f < sizeof folders / sizeof *folders; f++) {
         char golden[100];
-        snprintf(golden, sizeof golden, "text/%s", names[f]);
+        snprintf(golden, sizeof golden, "text/%s", folders[f]);
         char *source = strdup(hearth_golden(golden));
         unlink(test_path(folder, "model.safetensors"));
         assert_int_equal(symlink(test_path(source, "model.safetensors"), test_path(folder, "model.safetensors")), 0);
         char *text = read_file(test_path(source, "config.json"), NULL);
-        for (const char *colon = text; (colon = strstr(colon + 1, "\": "));) {
+        size_t key = 0;
+        for (const char *colon = text; (colon = strstr(colon + 1, "\": ")); key++) {
             const char *value = colon + 3, *end = value + strcspn(value, ",\n");
             if (*value == '[' || *value == '{') continue;
             for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
                 struct buf b;
+                if (f >= WHOLE && (i + key) % 3) continue;
                 buf_init(&b, 1 << 20);
                 buf_put(&b, text, (size_t)(value - text));
                 buf_puts(&b, numbers[i]);
@@ -101,8 +107,54 @@ static void spoiled_configs(void **state)
     printf("# %d opened, %d refused\n", n_opened, n_refused);
 }
 
+/* The other order of a shape such as [32,64], in place; one of equal sizes or another rank stays. */
+static void swap_sizes(char *at)
+{
+    int a, b, n = 0;
+    char text[40];
+    if (sscanf(at, "[%d,%d]%n", &a, &b, &n) != 2 || !n) return;
+    snprintf(text, sizeof text, "[%d,%d]", b, a);
+    memcpy(at, text, (size_t)n);
+}
+
+/* Each tensor of each folder in turn: under another name (the model lacks it, and has one too many), then lying on its side. */
+static void spoiled_tensors(void **state)
+{
+    (void)state;
+    const char *folder = strdup(test_scratch("tensors"));
+    mkdir(folder, 0700);
+    for (size_t f = 0; f < sizeof folders / sizeof *folders; f++) {
+        char golden[100];
+        snprintf(golden, sizeof golden, "text/%s", folders[f]);
+        char *source = strdup(hearth_golden(golden));
+        unlink(test_path(folder, "config.json"));
+        assert_int_equal(symlink(test_path(source, "config.json"), test_path(folder, "config.json")), 0);
+        size_t n;
+        char *p = read_file(test_path(source, "model.safetensors"), &n), *end = p + 8 + *(uint64_t *)(void *)p;
+        for (char *at = p + 8; (at = memmem(at, (size_t)(end - at), "\":{\"dtype", 9)); at++) {
+            char shape[48], *sizes = memmem(at, (size_t)(end - at), "\"shape\":", 8), was = at[-1];
+            const int refused = n_refused;
+            at[-1] = '#';
+            write_file(test_path(folder, "model.safetensors"), p, n);
+            try_model(folder);
+            at[-1] = was;
+            if (n_refused == refused) fail_msg("%s opens without %.*s", folders[f], 60, at - 60);
+            memcpy(shape, sizes, sizeof shape);
+            swap_sizes(sizes + 8);
+            if (memcmp(shape, sizes, sizeof shape) == 0) continue;
+            write_file(test_path(folder, "model.safetensors"), p, n);
+            try_model(folder);
+            memcpy(sizes, shape, sizeof shape);
+        }
+        free(p);
+        free(source);
+    }
+    free((char *)(uintptr_t)folder);
+    printf("# %d opened, %d refused\n", n_opened, n_refused);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(spoiled_ggufs), cmocka_unit_test(spoiled_configs) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(spoiled_ggufs), cmocka_unit_test(spoiled_configs), cmocka_unit_test(spoiled_tensors) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
