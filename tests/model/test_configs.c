@@ -350,6 +350,10 @@ static const struct { const char *name, *from, *to; } other[] = {
     { "gpt_neo", "\"window_size\": 8", "\"window_size\": 9" },
     { "gptj", "\"rotary_dim\": 4", "\"rotary_dim\": 8" },
     { "codegen", "\"rotary_dim\": 4", "\"rotary_dim\": 8" },
+    { "codet5p", "\"rotary_dim\": 6", "\"rotary_dim\": 8" }, /* the encoder's, and the decoder's: */
+    { "codet5p", "\"rotary_dim\": 4", "\"rotary_dim\": 8" },
+    { "codet5p", "\"activation_function\": \"gelu\"", "\"activation_function\": \"gelu_new\"" },
+    { "codet5p", "\"layer_norm_epsilon\": 1e-06", "\"layer_norm_epsilon\": 1e-02" },
     { "gpt_neox", "\"use_parallel_residual\": true", "\"use_parallel_residual\": false" },
     { "gpt_neox-redpajama", "\"rotary_emb_base\": 10000.0", "\"rotary_emb_base\": 500.0" },
     { "starcoder-mqa", "\"scale_attn_weights\": true", "\"scale_attn_weights\": false" },

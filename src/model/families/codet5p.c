@@ -24,7 +24,7 @@ static const struct config_guard guards[] = {
     END_GUARDS,
 };
 
-/* The projection is there when the widths differ: surplus and shapes tell. */
+/* The encoder's states are projected when its width is another than the decoder's. */
 static const struct weight_name model_weights[] = {
     { W_encoder_embed, "encoder.wte.weight", NULL, 0 },
     { W_encoder_norm, "encoder.ln_f.weight", NULL, 0 },
