@@ -43,6 +43,7 @@ static const char *const families[] = {
     "text/baichuan-alibi",
     "text/bloom",
     "text/bart",
+    "text/bart-untied",
     "text/codegen",
     "text/codet5p",
     "text/codet5p-same",

@@ -282,6 +282,11 @@ static const struct { const char *name, *from, *to; } same[] = {
     { "codet5p", "\"activation_function\": \"gelu_new\",", "" },
     { "codet5p", "\"decoder\": {", "\"decoder\": {\"scale_attn_weights\": false," }, /* read by no reference */
     { "codet5p-same", "\"rotary_dim\": 64", "\"rotary_dim\": 12" }, /* heads of 12 turn in all of it */
+    { "bert", "\"model_type\": \"bert\",", "" }, /* as SciBERT's: its tensors tell */
+    { "bert", "\"layer_norm_eps\": 1e-12,", "" },
+    { "distilbert", "\"activation\": \"gelu\",", "" },
+    { "mamba-narrow", "\"time_step_rank\": 1", "\"time_step_rank\": \"auto\"" },
+    { "bart-untied", "\"scale_embedding\": false,", "" },
     { "rwkv4", "\"attention_hidden_size\": 32,", "" },
     { "rwkv4", "\"intermediate_size\": 128,", "" },
     { "rwkv5", "\"intermediate_size\": null,", "" },
