@@ -295,6 +295,7 @@ static void missing_words_are_guessed(void **state)
         seen++;
     }
     assert_int_equal(seen, 2);
+    hearth_filled_free(&f);
     assert_fails(hearth_fill(m, "no blank", 8, 5, NULL, &f, &err), HEARTH_E_ARG, &err);
     encoded_free(&out);
     hearth_session_free(s);
