@@ -15,7 +15,7 @@
 
 enum {
     THREADS_MAX       = 1024,
-    CHUNKS_PER_THREAD = 4, /* small enough to even out unequal cores, large enough to stream memory */
+    CHUNKS_PER_THREAD = 16, /* small enough to even out unequal cores */
     LINE              = 64,
 };
 
@@ -26,6 +26,14 @@ enum {
 #define JOB_ONE  (UINT64_C(1) << 32)
 #define JOB_OPEN (UINT64_C(1) << 31)
 #define INSIDE   (JOB_OPEN - 1)
+
+/* Indices that one thread begins with, in a cache line of their own. Neighbouring pieces stay with one thread, so that memory
+ * fetched ahead is its own; who has finished takes pieces from the others. */
+struct share {
+    _Atomic int64_t next; /* nobody has claimed it yet */
+    int64_t         end;
+    char            gap[LINE - 2 * sizeof(int64_t)];
+};
 
 struct worker {
     struct threads *pool;
@@ -44,13 +52,12 @@ struct threads {
     /* The job: written by the caller while nobody is inside, read by those who entered. */
     threads_fn     *fn;
     void           *arg;
-    int64_t         end, chunk;
-    /* Each in a cache line of its own. */
+    int64_t         chunk;
+    struct share   *share; /* [n] */
+    /* In a cache line of its own. */
     char            gap_0[LINE];
     _Atomic uint64_t state;
     char            gap_1[LINE];
-    _Atomic int64_t next; /* first index nobody has claimed */
-    char            gap_2[LINE];
 };
 
 static inline void cpu_pause(void)
@@ -64,11 +71,28 @@ static inline void cpu_pause(void)
 
 static void job_share(struct threads *t, int thread)
 {
-    for (;;) {
-        const int64_t begin = atomic_fetch_add_explicit(&t->next, t->chunk, memory_order_relaxed);
-        if (begin >= t->end) return;
-        const int64_t end = t->end - begin > t->chunk ? begin + t->chunk : t->end;
-        t->fn(t->arg, begin, end, thread);
+    for (int i = 0; i < t->n; i++) {
+        struct share *s = &t->share[thread + i < t->n ? thread + i : thread + i - t->n];
+        while (atomic_load_explicit(&s->next, memory_order_relaxed) < s->end) {
+            const int64_t begin = atomic_fetch_add_explicit(&s->next, t->chunk, memory_order_relaxed);
+            if (begin >= s->end) break;
+            t->fn(t->arg, begin, s->end - begin > t->chunk ? begin + t->chunk : s->end, thread);
+        }
+    }
+}
+
+/* Cuts [0, n) into shares of whole pieces. */
+static void job_cut(struct threads *t, int64_t n, int64_t grain)
+{
+    const int64_t grains = (n - 1) / grain + 1, wanted = (int64_t)t->n * CHUNKS_PER_THREAD;
+    t->chunk = ((grains - 1) / wanted + 1) * grain;
+    const int64_t chunks = (n - 1) / t->chunk + 1, each = chunks / t->n, more = chunks % t->n;
+    int64_t at = 0;
+    for (int i = 0; i < t->n; i++) {
+        atomic_store_explicit(&t->share[i].next, at, memory_order_relaxed);
+        const int64_t left = n - at, size = (each + (i < more)) * t->chunk;
+        at = size < left ? at + size : n;
+        t->share[i].end = at;
     }
 }
 
@@ -144,12 +168,9 @@ void threads_run(struct threads *t, int64_t n, int64_t grain, threads_fn *fn, vo
         fn(arg, 0, n, 0);
         return;
     }
-    const int64_t grains = (n - 1) / grain + 1, wanted = (int64_t)t->n * CHUNKS_PER_THREAD;
     t->fn = fn;
     t->arg = arg;
-    t->end = n;
-    t->chunk = ((grains - 1) / wanted + 1) * grain;
-    atomic_store_explicit(&t->next, 0, memory_order_relaxed);
+    job_cut(t, n, grain);
     job_publish(t, JOB_OPEN);
     job_share(t, 0);
     job_close(t);
@@ -187,12 +208,15 @@ int threads_new(struct threads **out, int n, struct hearth_error *err)
 
     struct threads *t = mem_array(1, sizeof *t);
     struct worker *worker = mem_array((uint64_t)n, sizeof *worker);
-    if (!t || !worker) {
+    struct share *share = mem_array((uint64_t)n, sizeof *share);
+    if (!t || !worker || !share) {
         mem_free(t);
         mem_free(worker);
-        return fail_memory(err, sizeof *t + (uint64_t)n * sizeof *worker, "threads");
+        mem_free(share);
+        return fail_memory(err, sizeof *t + (uint64_t)n * (sizeof *worker + sizeof *share), "threads");
     }
     t->n = n;
+    t->share = share;
     t->worker = worker;
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->wake, NULL);
@@ -215,5 +239,6 @@ void threads_free(struct threads *t)
     pthread_cond_destroy(&t->wake);
     pthread_mutex_destroy(&t->lock);
     mem_free(t->worker);
+    mem_free(t->share);
     mem_free(t);
 }
