@@ -41,6 +41,7 @@ int main(int argc, char **argv)
     }
     char *block = mem_array((uint64_t)most << 20, 1);
     if (!block) return 1;
+    mem_large_pages(block, (uint64_t)most << 20);
     memset(block, 1, (size_t)most << 20); /* so that every page is there */
     const int cores = cpu_physical_cores();
     for (int threads = 1; threads <= cores; threads += threads < cores ? cores - 1 : 1) {

@@ -127,6 +127,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench_kernels needs %d MB of memory\n", (int)(MEMORY_BYTES >> 20) + 16);
         return 1;
     }
+    mem_large_pages(s.w, MEMORY_BYTES);
     memset(s.w, 1, MEMORY_BYTES);
     const double memory = probe_read(one, s.w, MEMORY_BYTES, MEMORY_BYTES) * 1e-9;
     const double cache = probe_read(one, s.w, CACHE_BYTES, MEMORY_BYTES) * 1e-9;

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "hearth.h"
 
@@ -38,6 +39,18 @@ void *mem_resize(void *p, uint64_t n, uint64_t size)
 {
     uint64_t bytes;
     return mem_permit(n, size, &bytes) ? realloc(p, bytes ? bytes : 1) : NULL;
+}
+
+#define LARGE_PAGE (UINT64_C(2) << 20)
+
+void mem_large_pages(void *p, uint64_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    const uintptr_t begin = ((uintptr_t)p + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE, end = ((uintptr_t)p + bytes) / LARGE_PAGE * LARGE_PAGE;
+    if (begin < end) madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+#else
+    (void)p, (void)bytes;
+#endif
 }
 
 void mem_free(void *p)

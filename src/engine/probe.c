@@ -161,6 +161,7 @@ int hearth_probe(hearth_model *m, uint64_t bytes, hearth_limits *limits, hearth_
     bytes = bytes && bytes < BLOCK_BYTES ? bytes : BLOCK_BYTES;
     char *block = mem_array(bytes, 1);
     if (!block) return fail_memory(err, bytes, "a block to read");
+    mem_large_pages(block, bytes);
     memset(block, 1, bytes); /* so that every page is there */
     struct threads *pool = cpu_backend_pool(m->backend);
     pthread_mutex_lock(&m->turn);
