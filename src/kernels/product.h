@@ -26,11 +26,24 @@
 #define NO_UNROLL _Pragma("GCC unroll 1")
 #endif
 
-/* Some rounded activation rows, at one block. */
-struct rows_i8 {
-    const int8_t  *q;          /* row r: q + r * q_stride */
-    const int16_t *sum, *sum32; /* of each 16, of each 32; row r of sum32: sum32 + r * sum_stride, of sum: twice as far */
-    int64_t        q_stride, sum_stride;
+/* A block of weights beside one of rounded activations. */
+struct block_i8 {
+    const void    *w;
+    const int8_t  *x;
+    const int16_t *sum, *sum32; /* of each 16 of x, of each 32 */
+};
+
+INLINE const void *block_at(const struct block_i8 *b, int at)
+{
+    return (const char *)b->w + at;
+}
+
+/* What is known of four blocks before they are multiplied. */
+struct head_i8 {
+    uint32_t scale[4][8]; /* of sub-blocks of 32: each as two numbers of 16 bits */
+    vh       scales[4];   /* of sub-blocks of 16 */
+    v4i      begin;       /* of the sums */
+    v4f      d, min;      /* min: what the minima take off */
 };
 
 /* What a type has of its own (quant/<type>/<type>_dot.h). All that is inlined with one sees constants: its functions are called
@@ -42,8 +55,10 @@ struct weight_type {
     vp (*pairs)(const void *p); /* 32 values as bf16 */
     /* types of blocks */
     void (*floats)(float *dst, const void *block); /* dst [values] */
-    /* One block with row r of x, r < rows: total[r], and mins[r] where the type has minima. Exact integers. */
-    void (*sums_i8)(vi *total, vi *mins, const void *block, const struct rows_i8 *x, const int rows);
+    /* int8, all in exact integers; types with sub-blocks have the first two, the others `excess` */
+    v4i (*head_i8)(struct head_i8 *h, const struct block_i8 *b); /* scales, d, min; what the sums of activations make of minima, or of an excess */
+    int  excess;                                 /* what each weight has too much */
+    void (*sums_i8)(vi *total, const struct head_i8 *h, const struct block_i8 *b, const int rows); /* total[r] of b[r], r < rows */
     v4f (*scale)(const void *a, const void *b, const void *c, const void *d); /* of four blocks: what stands at d_at, at min_at */
     int d_at, min_at; /* in a block; min_at 0: no minima */
 };
@@ -57,6 +72,7 @@ enum {
     X_GROUP   = 252, /* activation rows that a panel serves before it is unpacked again, their sums in the second cache */
     I8_GROUP  = 64,  /* activation rows that should stay in the second cache while all weight rows pass */
     I8_SUMS   = 4,   /* sums of a block taken together: 4 weight rows and one of activations, or the other way round */
+    I8_HEADS  = 8,   /* blocks whose scales are read in advance */
     I8_FEW    = 3,   /* up to so many activation rows, weight rows pass I8_SUMS at a time */
     COLUMNS_K = 8,   /* input-major weights: input rows that pass while a piece of the output is in registers */
 };
@@ -472,42 +488,82 @@ INLINE void product_columns(const struct product *p, const struct weight_type *t
 
 /* ---- int8 */
 
-INLINE struct rows_i8 rows_i8_at(const struct act_i8 *a, int64_t row, int64_t c)
+INLINE struct block_i8 block_i8_at(const char *w, const struct act_i8 *a, int64_t row, int64_t c)
 {
-    return (struct rows_i8){ a->q + row * a->k + c, a->sum + (row * a->k + c) / 16, a->sum32 + (row * a->k + c) / 32, a->k, a->k / 32 };
+    const int64_t at = row * a->k + c;
+    return (struct block_i8){ w, a->q + at, a->sum + at / 16, a->sum32 + at / 32 };
 }
 
-/* The float step of a block, for the sums of four blocks w (or four times the same). */
-INLINE v4f step_i8(v4f y, const vi *total, const vi *mins, const char *const *w, v4f scale, const struct weight_type *t)
+INLINE v4f block_scales(const struct block_i8 *b, int at, const struct weight_type *t)
 {
-    const v4f d = t->scale(w[0] + t->d_at, w[1] + t->d_at, w[2] + t->d_at, w[3] + t->d_at);
-    v4f value = d * __builtin_convertvector(vi_sum4(total[0], total[1], total[2], total[3]), v4f);
-    if (t->min_at) {
-        const v4f dmin = t->scale(w[0] + t->min_at, w[1] + t->min_at, w[2] + t->min_at, w[3] + t->min_at);
-        value -= dmin * __builtin_convertvector(vi_sum4(mins[0], mins[1], mins[2], mins[3]), v4f);
+    return t->scale(block_at(&b[0], at), block_at(&b[1], at), block_at(&b[2], at), block_at(&b[3], at));
+}
+
+INLINE void head_read(struct head_i8 *h, const struct block_i8 *b, const struct weight_type *t)
+{
+    v4i offset;
+    if (t->head_i8) {
+        offset = t->head_i8(h, b);
+        h->begin = offset;
+    } else {
+        offset = (v4i){ -*b[0].sum32, -*b[1].sum32, -*b[2].sum32, -*b[3].sum32 };
+        h->begin = offset * t->excess;
+        h->d = block_scales(b, t->d_at, t);
+        if (t->min_at) h->min = block_scales(b, t->min_at, t);
     }
+    if (t->min_at) h->min *= __builtin_convertvector(offset, v4f);
+}
+
+/* The float step of a block. */
+INLINE v4f step_i8(v4f y, const struct head_i8 *h, const struct block_i8 *b, v4f scale, const struct weight_type *t, const int rows)
+{
+    vi total[I8_SUMS];
+    for (int r = rows; r < I8_SUMS; r++) total[r] = vi_zero();
+    t->sums_i8(total, h, b, rows);
+    v4i sum = vi_sum4(total[0], total[1], total[2], total[3]);
+    if (!t->min_at) sum += h->begin;
+    v4f value = h->d * __builtin_convertvector(sum, v4f);
+    if (t->min_at) value -= h->min;
     return y + scale * value;
 }
 
-/* Up to four weight rows from i with activation row j. */
+/* Block c of four weight rows with an activation row. */
+INLINE void few_blocks(struct block_i8 *b, const char *const *w, const struct act_i8 *a, int64_t row, int64_t c, const struct weight_type *t)
+{
+    for (int r = 0; r < I8_SUMS; r++) b[r] = block_i8_at(w[r] + c * t->bytes, a, row, c * t->values);
+}
+
+/* The same place of the rows that come next: the processor's own prefetch does not follow four short rows. Into the second cache:
+ * the first one can wait for too few lines at once (docs/performance.md). */
+INLINE void few_fetch(const char *const *w, int64_t c, size_t w_stride, const struct weight_type *t)
+{
+    for (int r = 0; r < I8_SUMS; r++) {
+        for (int at = 0; at < t->bytes; at += 64) __builtin_prefetch(w[r] + c * t->bytes + 2 * I8_SUMS * w_stride + at, 0, 2);
+    }
+}
+
+/* Up to four weight rows from i with activation row j. Where there are sub-blocks, their scales are read for some blocks in advance:
+ * that is a long chain of steps, and the processor does not look far enough ahead to begin the next one beside the products. */
 INLINE void few_i8(const struct product *p, int64_t i, int64_t j, const struct weight_type *t)
 {
     const struct act_i8 *a = p->xq;
-    const int64_t row = p->xq_first + j, rows = least(I8_SUMS, p->n_w - i);
+    const int64_t row = p->xq_first + j, rows = least(I8_SUMS, p->n_w - i), blocks = p->k / t->values, heads = t->head_i8 ? I8_HEADS : 1;
     const float *scale = a->scale + row * (a->k / t->values);
     const char *w[I8_SUMS];
+    struct head_i8 head[I8_HEADS];
+    struct block_i8 b[I8_SUMS];
     v4f y = { 0 };
     for (int r = 0; r < I8_SUMS; r++) w[r] = (const char *)p->w + (size_t)(i + (r < rows ? r : 0)) * p->w_stride;
-    for (int64_t c = 0; c < p->k; c += t->values, scale++) {
-        const struct rows_i8 x = rows_i8_at(a, row, c);
-        vi total[I8_SUMS], mins[I8_SUMS];
-        for (int r = 0; r < I8_SUMS; r++) t->sums_i8(&total[r], &mins[r], w[r], &x, 1);
-        y = step_i8(y, total, mins, w, (v4f){ *scale, *scale, *scale, *scale }, t);
-        for (int r = 0; r < I8_SUMS; r++) {
-            /* The same place of the rows that come next: the processor's own prefetch does not follow four short rows. Into the
-             * second cache: the first one can wait for too few lines at once (1.1B Q4_K_M: 30 tokens/s, so 47). */
-            for (int at = 0; at < t->bytes; at += 64) __builtin_prefetch(w[r] + 2 * I8_SUMS * p->w_stride + at, 0, 2);
-            w[r] += t->bytes;
+    for (int64_t first = 0; first < blocks; first += heads) {
+        const int64_t end = heads == 1 ? first + 1 : least(first + heads, blocks);
+        for (int64_t c = first; c < end; c++) {
+            few_blocks(b, w, a, row, c, t);
+            head_read(&head[c - first], b, t);
+        }
+        for (int64_t c = first; c < end; c++) {
+            few_blocks(b, w, a, row, c, t);
+            y = step_i8(y, &head[c - first], b, (v4f){ scale[c], scale[c], scale[c], scale[c] }, t, I8_SUMS);
+            few_fetch(w, c, p->w_stride, t);
         }
     }
     memcpy(p->y + j * p->y_stride + i, &y, (size_t)rows * sizeof *p->y);
@@ -520,15 +576,15 @@ INLINE void many_i8(const struct product *p, int64_t i, int64_t j, const struct 
     const int64_t row = p->xq_first + j, blocks = a->k / t->values;
     const float *scale = a->scale + row * blocks;
     const char *w = (const char *)p->w + (size_t)i * p->w_stride;
+    struct head_i8 head;
+    struct block_i8 b[I8_SUMS];
     v4f y = { 0 };
     for (int64_t c = 0; c < p->k; c += t->values, scale++, w += t->bytes) {
-        const struct rows_i8 x = rows_i8_at(a, row, c);
-        vi total[I8_SUMS], mins[I8_SUMS];
         v4f s = { 0 };
-        for (int r = 0; r < I8_SUMS; r++) total[r] = mins[r] = vi_zero();
+        for (int r = 0; r < I8_SUMS; r++) b[r] = block_i8_at(w, a, row + (r < rows ? r : 0), c);
         for (int r = 0; r < rows; r++) s[r] = scale[r * blocks];
-        t->sums_i8(total, mins, w, &x, rows);
-        y = step_i8(y, total, mins, (const char *const[]){ w, w, w, w }, s, t);
+        head_read(&head, b, t);
+        y = step_i8(y, &head, b, s, t, rows);
     }
     for (int r = 0; r < rows; r++) p->y[(j + r) * p->y_stride + i] = y[r];
 }

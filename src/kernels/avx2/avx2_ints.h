@@ -12,6 +12,7 @@
 
 typedef float   v4f __attribute__((vector_size(16)));
 typedef int32_t v4i __attribute__((vector_size(16)));
+typedef uint32_t v4u __attribute__((vector_size(16)));
 
 typedef __m256i vb, vi, vh;
 
@@ -32,14 +33,23 @@ INLINE vb vb_or(vb x, vb y)
     return _mm256_or_si256(x, y);
 }
 
-INLINE vb vb_right(vb v, int n)
+INLINE vb vb_and_or(vb v, uint8_t mask, vb w)
 {
-    return vb_and(_mm256_srli_epi16(v, n), (uint8_t)(0xff >> n));
+#ifdef __AVX512VL__
+    return _mm256_ternarylogic_epi32(v, _mm256_set1_epi8((char)mask), w, 0xea);
+#else
+    return vb_or(vb_and(v, mask), w);
+#endif
 }
 
-INLINE vb vb_left(vb v, int n)
+INLINE vb vw_right(vb v, int n)
 {
-    return vb_and(_mm256_slli_epi16(v, n), (uint8_t)(0xff << n));
+    return _mm256_srli_epi16(v, n);
+}
+
+INLINE vb vw_left(vb v, int n)
+{
+    return _mm256_slli_epi16(v, n);
 }
 
 INLINE vb vb_load_halves(const void *p)
@@ -64,16 +74,17 @@ INLINE v4f v4f_from_halves(const void *a, const void *b, const void *c, const vo
     return (v4f)_mm_cvtph_ps(_mm_cvtsi64_si128((long long)all));
 }
 
+/* Of each lane the low 16 bits, the others zero. */
+INLINE v4f v4f_from_f16(v4u h)
+{
+    return (v4f)_mm_cvtph_ps(_mm_packus_epi32((__m128i)h, (__m128i)h));
+}
+
 /* ---- vi, vh */
 
 INLINE vi vi_zero(void)
 {
     return _mm256_setzero_si256();
-}
-
-INLINE vi vi_from(int32_t x)
-{
-    return _mm256_zextsi128_si256(_mm_cvtsi32_si128(x));
 }
 
 /* total + unsigned bytes w * signed bytes x; without a VNNI two neighbours must fit 16 bits. */
@@ -109,28 +120,52 @@ INLINE vi vi_dot_signed(vb w, vb x) /* |w| is at most 128 and |x| 127: two produ
     return vi_dot(vi_zero(), _mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
 }
 
-/* Scales in 16 bits: of first halves of runs in the low 128 bits, of last halves in the high ones. */
-INLINE vh vh_from_8(const uint8_t *p)
+INLINE void scales_twice(uint32_t *two, v4u scale)
 {
-    return _mm256_broadcastsi128_si256(_mm_cvtepu8_epi16(_mm_loadl_epi64((const void *)p)));
+#if defined(__AVX512F__)
+    const __m512i v = _mm512_cvtepu8_epi32((__m128i)scale);
+    _mm512_storeu_si512(two, _mm512_or_si512(v, _mm512_slli_epi32(v, 16)));
+#else
+    const __m256i low = _mm256_cvtepu8_epi32((__m128i)scale), high = _mm256_cvtepu8_epi32(_mm_unpackhi_epi64((__m128i)scale, (__m128i)scale));
+    _mm256_storeu_si256((void *)two, _mm256_or_si256(low, _mm256_slli_epi32(low, 16)));
+    _mm256_storeu_si256((void *)(two + 8), _mm256_or_si256(high, _mm256_slli_epi32(high, 16)));
+#endif
 }
 
+/* Scales in 16 bits: of first halves of runs in the low 128 bits, of last halves in the high ones. */
 INLINE vh vh_from_16(const int8_t *p)
 {
     const __m128i order = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
     return _mm256_cvtepi8_epi16(_mm_shuffle_epi8(_mm_loadu_si128((const void *)p), order));
 }
 
-INLINE vi vi_dot_scaled(vi total, vb w, vh scale, int i, vb x)
+INLINE vi vi_dot_scaled(vi total, vb w, const uint32_t *scale, vb x)
+{
+#if defined(__AVX512VNNI__)
+    __asm__("vpdpwssd %2%{1to8%}, %1, %0" : "+v"(total) : "v"(_mm256_maddubs_epi16(w, x)), "m"(*scale));
+    return total;
+#else
+    return vi_dot_words(total, _mm256_maddubs_epi16(w, x), _mm256_set1_epi32((int)*scale));
+#endif
+}
+
+INLINE vi vi_dot_scaled_16(vi total, vb w, vh scale, int i, vb x)
 {
     const __m256i both = _mm256_shuffle_epi8(scale, _mm256_set1_epi16((short)(0x0100 + 0x0202 * i)));
     return vi_dot_words(total, _mm256_maddubs_epi16(w, x), both);
 }
 
-INLINE vi vi_dot_sums_8(const uint8_t *m, const int16_t *sum)
+INLINE __m256i two_dot_sums(v4u m, const int16_t *a, const int16_t *b)
 {
-    const __m128i wide = _mm_cvtepu8_epi16(_mm_loadl_epi64((const void *)m));
-    return _mm256_zextsi128_si256(_mm_madd_epi16(wide, _mm_loadu_si128((const void *)sum)));
+    const __m256i sums = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const void *)a)), _mm_loadu_si128((const void *)b), 1);
+    return _mm256_madd_epi16(_mm256_cvtepu8_epi16((__m128i)m), sums);
+}
+
+INLINE v4i v4i_dot_sums(const v4u m[2], const int16_t *a, const int16_t *b, const int16_t *c, const int16_t *d)
+{
+    const __m256i four = _mm256_hadd_epi32(two_dot_sums(m[0], a, b), two_dot_sums(m[1], c, d));
+    const __m256i two = _mm256_hadd_epi32(four, four); /* a c .. | b d .. */
+    return (v4i)_mm_unpacklo_epi32(_mm256_castsi256_si128(two), _mm256_extracti128_si256(two, 1));
 }
 
 INLINE vi vi_dot_sums_16(const int8_t *m, int factor, const int16_t *sum)

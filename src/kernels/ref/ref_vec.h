@@ -156,13 +156,18 @@ INLINE void vf_transpose(vf *v)
 
 /* f16 in the upper halves of 32-bit lanes. Denormals (`small`) get the exponent above theirs and lose its hidden bit again:
  * arithmetic on f32 denormals would be right as well, but very slow on some machines. */
-INLINE v4f v4f_from_f16(v4u high)
+INLINE v4f v4f_from_f16_high(v4u high)
 {
     const v4i em = (v4i)((high & SPLAT4(v4u, 0x7fff0000u)) >> 3);
     const v4i small = em < SPLAT4(v4i, 0x00800000), special = em > SPLAT4(v4i, 0x0f7fffff);
     const v4i wide = em + SPLAT4(v4i, 0x38000000) + (special & SPLAT4(v4i, 0x38000000)) + (small & SPLAT4(v4i, 0x00800000));
     const v4f value = (v4f)wide - (v4f)(small & SPLAT4(v4i, 0x38800000));
     return (v4f)((v4u)value | (high & SPLAT4(v4u, 0x80000000u)));
+}
+
+INLINE v4f v4f_from_f16(v4u h) /* in the lower halves, the upper ones zero */
+{
+    return v4f_from_f16_high(h << 16);
 }
 
 /* 16-bit lanes moved to the upper halves of 32-bit lanes: the first four, the last four. */
@@ -180,8 +185,8 @@ INLINE vf vf_load_f16(const void *p)
 {
     v8u h[2];
     memcpy(h, p, sizeof h);
-    return (vf){ v4f_from_f16(v4u_raise_low(h[0])), v4f_from_f16(v4u_raise_high(h[0])),
-                 v4f_from_f16(v4u_raise_low(h[1])), v4f_from_f16(v4u_raise_high(h[1])) };
+    return (vf){ v4f_from_f16_high(v4u_raise_low(h[0])), v4f_from_f16_high(v4u_raise_high(h[0])),
+                 v4f_from_f16_high(v4u_raise_low(h[1])), v4f_from_f16_high(v4u_raise_high(h[1])) };
 }
 
 INLINE vf vf_load_bf16(const void *p)
@@ -276,14 +281,20 @@ INLINE vb vb_or(vb x, vb y)
     return (vb){ x.a | y.a, x.b | y.b };
 }
 
-INLINE vb vb_right(vb v, int n) /* each byte, 0 <= n < 8 */
+INLINE vb vb_and_or(vb v, uint8_t mask, vb w) /* (v & mask) | w */
 {
-    return vb_and((vb){ (v16u)((v8u)v.a >> n), (v16u)((v8u)v.b >> n) }, (uint8_t)(0xff >> n));
+    return vb_or(vb_and(v, mask), w);
 }
 
-INLINE vb vb_left(vb v, int n)
+/* Two bytes at a time are shifted: the caller masks what came from the neighbour. */
+INLINE vb vw_right(vb v, int n)
 {
-    return vb_and((vb){ (v16u)((v8u)v.a << n), (v16u)((v8u)v.b << n) }, (uint8_t)(0xff << n));
+    return (vb){ (v16u)((v8u)v.a >> n), (v16u)((v8u)v.b >> n) };
+}
+
+INLINE vb vw_left(vb v, int n)
+{
+    return (vb){ (v16u)((v8u)v.a << n), (v16u)((v8u)v.b << n) };
 }
 
 INLINE vb vb_table16(const uint8_t table[16], vb v) /* each byte, below 16, becomes what the table has there */
@@ -327,7 +338,7 @@ INLINE v4f v4f_from_halves(const void *a, const void *b, const void *c, const vo
     memcpy(&h[2], c, sizeof *h);
     memcpy(&h[3], d, sizeof *h);
     const v4u u = { h[0], h[1], h[2], h[3] };
-    return v4f_from_f16(u << 16);
+    return v4f_from_f16_high(u << 16);
 }
 
 /* ---- vi: int32 lanes whose total is what counts; vh: scales for the 16 pieces of 16 values of a block */
@@ -343,16 +354,11 @@ INLINE vi vi_zero(void)
     return (vi){ 0 };
 }
 
-INLINE vi vi_from(int32_t x) /* one lane x, the others zero */
+INLINE void scales_twice(uint32_t *two, v4u scale) /* two [16]: each byte of `scale` as two numbers of 16 bits */
 {
-    return (vi){ x };
-}
-
-INLINE vh vh_from_8(const uint8_t *p) /* 8 scales of 32 values each, below 128 */
-{
-    vh h;
-    for (int i = 0; i < 16; i++) h.v[i] = p[i / 2];
-    return h;
+    uint8_t byte[16];
+    memcpy(byte, &scale, sizeof byte);
+    for (int i = 0; i < 16; i++) two[i] = byte[i] * UINT32_C(0x10001);
 }
 
 INLINE vh vh_from_16(const int8_t *p) /* 16 scales of 16 values each */
@@ -373,14 +379,25 @@ INLINE v4i v4i_pairs(v8h x, v8h y)
 #endif
 }
 
-/* total + sum of w * x times the scales of run i of 32 values (of its first 16, of its last 16). w 0 .. 63; x signed bytes >= -127.
+/* total + sum of w * x times a scale of the first 16 values, a scale of the last 16. w 0 .. 63; x signed bytes >= -127.
  * So weight * scale fits 16 bits, as does the sum of two weight * activation: an instruction set may do either first. */
-INLINE vi vi_dot_scaled(vi total, vb w, vh scale, int i, vb x)
+INLINE vi vi_dot_words(vi total, vb w, v8h f, v8h l, vb x)
 {
-    const v8h f = SPLAT8(v8h, scale.v[2 * i]), l = SPLAT8(v8h, scale.v[2 * i + 1]);
     const v8u wa = (v8u)w.a, wb = (v8u)w.b, a = (v8u)x.a, b = (v8u)x.b;
     return total + v4i_pairs((v8h)(wa & 0xff) * f, (v8h)(a << 8) >> 8) + v4i_pairs((v8h)(wa >> 8) * f, (v8h)a >> 8) +
            v4i_pairs((v8h)(wb & 0xff) * l, (v8h)(b << 8) >> 8) + v4i_pairs((v8h)(wb >> 8) * l, (v8h)b >> 8);
+}
+
+INLINE vi vi_dot_scaled(vi total, vb w, const uint32_t *scale, vb x) /* the scale twice, as 16 bits */
+{
+    const v4u s = SPLAT4(v4u, *scale);
+    return vi_dot_words(total, w, (v8h)s, (v8h)s, x);
+}
+
+INLINE vi vi_dot_scaled_16(vi total, vb w, vh scale, int i, vb x) /* the scales of run i of 32 values */
+{
+    const v8h f = SPLAT8(v8h, scale.v[2 * i]), l = SPLAT8(v8h, scale.v[2 * i + 1]);
+    return vi_dot_words(total, w, f, l, x);
 }
 
 /* total + sum of w * x, w 0 .. 127, x as above */
@@ -411,12 +428,19 @@ INLINE vi vi_dot_i16(const int16_t *x, const int16_t *y, int pieces) /* pieces o
     return total;
 }
 
-/* sum of m[i] * sum[i], i < 8 */
-INLINE vi vi_dot_sums_8(const uint8_t *m, const int16_t *sum)
+/* Each 8 bytes of m with 8 sums: with a, b, c, d. */
+INLINE v4i v4i_dot_sums(const v4u m[2], const int16_t *a, const int16_t *b, const int16_t *c, const int16_t *d)
 {
-    int16_t wide[8];
-    for (int i = 0; i < 8; i++) wide[i] = m[i];
-    return vi_dot_i16(wide, sum, 1);
+    const int16_t *const sums[4] = { a, b, c, d };
+    uint8_t byte[4][8];
+    v4i total;
+    memcpy(byte, m, sizeof byte);
+    for (int r = 0; r < 4; r++) {
+        int32_t dot = 0;
+        for (int i = 0; i < 8; i++) dot += byte[r][i] * sums[r][i];
+        total[r] = dot;
+    }
+    return total;
 }
 
 /* sum of factor * m[i] * sum[i], i < 16, factor * m[i] in 16 bits */

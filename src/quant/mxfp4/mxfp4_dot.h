@@ -24,14 +24,10 @@ INLINE void mxfp4_floats(float *dst, const void *block) /* dst [32] */
     vf_store(dst + 16, vf_mul(d, vf_sub(vf_high_i8(q), excess)));
 }
 
-/* What each q has too much is taken off through the sums of the activations. */
-INLINE void mxfp4_sums_i8(vi *total, vi *mins, const void *block, const struct rows_i8 *x, const int rows)
+INLINE void mxfp4_sums_i8(vi *total, const struct head_i8 *h, const struct block_i8 *b, const int rows)
 {
-    const vb w = mxfp4_values(block);
-    (void)mins;
-    for (int r = 0; r < rows; r++) {
-        total[r] = vi_dot(vi_from(-MXFP4_EXCESS * x->sum32[r * x->sum_stride]), w, vb_load(x->q + r * x->q_stride));
-    }
+    (void)h;
+    for (int r = 0; r < rows; r++) total[r] = vi_dot(vi_zero(), mxfp4_values(b[r].w), vb_load(b[r].x));
 }
 
 /* mxfp4_scale of four. */
@@ -46,6 +42,7 @@ static const struct weight_type mxfp4_type = {
     .values = MXFP4_BLOCK,
     .bytes = sizeof(struct mxfp4),
     .floats = mxfp4_floats,
+    .excess = MXFP4_EXCESS,
     .sums_i8 = mxfp4_sums_i8,
     .scale = mxfp4_scales,
     .d_at = offsetof(struct mxfp4, e),

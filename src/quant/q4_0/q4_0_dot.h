@@ -16,18 +16,17 @@ INLINE void q4_0_floats(float *dst, const void *block) /* dst [32] */
     vf_store(dst + 16, vf_mul(d, vf_sub(vf_high_i8(q), eight)));
 }
 
-/* The 8 that each q has too much is taken off through the sums of the activations. */
-INLINE void q4_0_sums_i8(vi *total, vi *mins, const void *block, const struct rows_i8 *x, const int rows)
+INLINE void q4_0_sums_i8(vi *total, const struct head_i8 *h, const struct block_i8 *b, const int rows)
 {
-    const vb w = vb_load_halves(((const struct q4_0 *)block)->q);
-    (void)mins;
-    for (int r = 0; r < rows; r++) total[r] = vi_dot(vi_from(-8 * x->sum32[r * x->sum_stride]), w, vb_load(x->q + r * x->q_stride));
+    (void)h;
+    for (int r = 0; r < rows; r++) total[r] = vi_dot(vi_zero(), vb_load_halves(((const struct q4_0 *)b[r].w)->q), vb_load(b[r].x));
 }
 
 static const struct weight_type q4_0_type = {
     .values = Q4_0_BLOCK,
     .bytes = sizeof(struct q4_0),
     .floats = q4_0_floats,
+    .excess = 8,
     .sums_i8 = q4_0_sums_i8,
     .scale = v4f_from_halves,
     .d_at = offsetof(struct q4_0, d),

@@ -24,18 +24,17 @@ INLINE void q5_0_floats(float *dst, const void *block) /* dst [32] */
     vf_store(dst + 16, vf_mul(d, vf_sub(vf_high_i8(q), sixteen)));
 }
 
-/* The 16 that each q has too much is taken off through the sums of the activations. */
-INLINE void q5_0_sums_i8(vi *total, vi *mins, const void *block, const struct rows_i8 *x, const int rows)
+INLINE void q5_0_sums_i8(vi *total, const struct head_i8 *h, const struct block_i8 *b, const int rows)
 {
-    const vb w = q5_0_values(block);
-    (void)mins;
-    for (int r = 0; r < rows; r++) total[r] = vi_dot(vi_from(-16 * x->sum32[r * x->sum_stride]), w, vb_load(x->q + r * x->q_stride));
+    (void)h;
+    for (int r = 0; r < rows; r++) total[r] = vi_dot(vi_zero(), q5_0_values(b[r].w), vb_load(b[r].x));
 }
 
 static const struct weight_type q5_0_type = {
     .values = Q5_0_BLOCK,
     .bytes = sizeof(struct q5_0),
     .floats = q5_0_floats,
+    .excess = 16,
     .sums_i8 = q5_0_sums_i8,
     .scale = v4f_from_halves,
     .d_at = offsetof(struct q5_0, d),

@@ -24,14 +24,10 @@ INLINE void q5_1_floats(float *dst, const void *block) /* dst [32] */
     vf_store(dst + 16, vf_sub(vf_mul(d, vf_high_i8(q)), minus_m));
 }
 
-/* m counts once for each activation: their sums are known. */
-INLINE void q5_1_sums_i8(vi *total, vi *mins, const void *block, const struct rows_i8 *x, const int rows)
+INLINE void q5_1_sums_i8(vi *total, const struct head_i8 *h, const struct block_i8 *b, const int rows)
 {
-    const vb w = q5_1_values(block);
-    for (int r = 0; r < rows; r++) {
-        total[r] = vi_dot(vi_zero(), w, vb_load(x->q + r * x->q_stride));
-        mins[r] = vi_from(-x->sum32[r * x->sum_stride]);
-    }
+    (void)h;
+    for (int r = 0; r < rows; r++) total[r] = vi_dot(vi_zero(), q5_1_values(b[r].w), vb_load(b[r].x));
 }
 
 static const struct weight_type q5_1_type = {

@@ -16,11 +16,10 @@ INLINE void q8_0_floats(float *dst, const void *block) /* dst [32] */
     vf_store(dst + 16, vf_mul(d, vf_high_i8(q)));
 }
 
-INLINE void q8_0_sums_i8(vi *total, vi *mins, const void *block, const struct rows_i8 *x, const int rows)
+INLINE void q8_0_sums_i8(vi *total, const struct head_i8 *h, const struct block_i8 *b, const int rows)
 {
-    const vb w = vb_load(((const struct q8_0 *)block)->q);
-    (void)mins;
-    for (int r = 0; r < rows; r++) total[r] = vi_dot_signed(w, vb_load(x->q + r * x->q_stride));
+    (void)h;
+    for (int r = 0; r < rows; r++) total[r] = vi_dot_signed(vb_load(((const struct q8_0 *)b[r].w)->q), vb_load(b[r].x));
 }
 
 static const struct weight_type q8_0_type = {
