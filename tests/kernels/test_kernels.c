@@ -3,6 +3,8 @@
  * a page that cannot be read. */
 #include "test.h"
 
+#include "emulate_vnni.h"
+
 #include <math.h>
 #include <sys/mman.h>
 
@@ -28,6 +30,7 @@ enum { ROWS_W = 37, ROWS_X = 16, K_MAX = 4096 + 256, COLUMNS_MAX = 67 };
 #define GUARD 0x1.abcdep100f /* what untouched floats hold */
 
 static struct kernels kernels;
+static bool emulated; /* this set needs AVX-VNNI, which the machine lacks */
 static struct rng rng;
 
 static float uniform(void) /* [-1, 1) */
@@ -103,6 +106,7 @@ static int bench_free(void **state)
 /* Places the arrays for a shape; the caller fills w and x, then calls bench_finish. */
 static void bench_shape(enum dtype type, int64_t n_w, int64_t n_x, int64_t k)
 {
+    if (emulated) emulate_vnni_begin(); /* here, since cmocka puts its own handler in place before each test */
     bench.type = type;
     bench.n_w = n_w;
     bench.n_x = n_x;
@@ -1059,12 +1063,31 @@ static void test_mask_read(void **state)
     }
 }
 
-/* ---- every test of a set with each set that this machine has, alone */
+/* An emulated instruction takes a thousand times as long: of the set that needs them, a few shapes of each type. What is emulated
+ * is really what ran. */
+static void test_emulated(void **state)
+{
+    (void)state;
+    static const int64_t n_w[] = { 1, 4, 5, 33 }, n_x[] = { 1, 3, 4, 13 };
+    struct kernels ref;
+    kernels_fill(&ref, 0);
+    for (enum dtype t = 0; t < DTYPE_COUNT; t++) {
+        if (!kernels.product_i8[t]) continue;
+        for (size_t i = 0; i < COUNT(n_w) * COUNT(n_x); i++) {
+            const uint64_t before = emulate_vnni_count();
+            check_like_reference(t, &ref, n_w[i % COUNT(n_w)], n_x[i / COUNT(n_w)], 256 * (int64_t)(1 + i % 3));
+            assert_true(emulate_vnni_count() > before);
+        }
+    }
+}
+
+/* ---- every test of a set with each set that this machine has, alone; where AVX2 is, AVX-VNNI is emulated */
 
 static int choose_set(void **state)
 {
     const struct kernel_set *set = *state;
     kernels_fill(&kernels, set->needs);
+    emulated = set->needs & ~cpu_features();
     assert_string_equal(kernels.name, set->name);
     rng_seed(&rng, 7);
     return 0;
@@ -1093,10 +1116,13 @@ int main(void)
     static char names[COUNT(tests)][64];
     size_t n = 3;
     for (int i = 0; i < kernel_set_count; i++) {
-        if (kernel_sets[i].needs & ~cpu_features()) continue;
-        for (size_t f = 0; f < COUNT(set_tests); f++, n++) {
+        void *const set = (void *)(uintptr_t)&kernel_sets[i];
+        const uint64_t lacks = kernel_sets[i].needs & ~cpu_features();
+        if (lacks == CPU_BIT(CPU_AVXVNNI) && emulate_vnni_begin())
+            tests[n++] = (struct CMUnitTest){ "avxvnni test_emulated", test_emulated, choose_set, NULL, set };
+        for (size_t f = 0; f < COUNT(set_tests) && !lacks; f++, n++) {
             snprintf(names[n], sizeof names[n], "%s %s", kernel_sets[i].name, set_tests[f].name);
-            tests[n] = (struct CMUnitTest){ names[n], set_tests[f].run, choose_set, NULL, (void *)(uintptr_t)&kernel_sets[i] };
+            tests[n] = (struct CMUnitTest){ names[n], set_tests[f].run, choose_set, NULL, set };
         }
     }
     return _cmocka_run_group_tests("kernels", tests, n, bench_make, bench_free);
