@@ -313,6 +313,16 @@ static int named_path(const char *folder, struct buf *path, struct hearth_error 
     return 0;
 }
 
+/* What vocab.json lacks becomes its token for that, whatever piece the file has for it. */
+static int unknown_named(struct tokenizer *t, struct str unk, struct hearth_error *err)
+{
+    const int32_t id = tokenizer_find(t, unk);
+    if (id < 0 || (uint32_t)id >= t->n_named)
+        return fail(err, HEARTH_E_FORMAT, "vocab.json lacks pieces of the file and has no \"%.*s\" for them", STR_ARG(unk));
+    t->unknown = t->unk = id;
+    return 0;
+}
+
 static int family_read(struct tokenizer *t, const char *path, const char *folder, const struct hf_config *h, struct spm_family f,
                        struct hearth_error *err)
 {
@@ -327,6 +337,8 @@ static int family_read(struct tokenizer *t, const char *path, const char *folder
     if (!status && f.first) status = f.first(t, h, err);
     if (!status) status = tokenizer_spm_read(t, path, f.numbers, vocab.n ? vocab.p : NULL, err);
     buf_free(&vocab);
+    if (status) return status;
+    if (t->n_named) status = unknown_named(t, h->unk, err);
     if (status) return status;
     tail.next = t->n_named ? t->n_named : t->vocab.n;
     if (f.pad_first && tokenizer_find(t, STR("<pad>")) < 0) /* fairseq's second token is in no file */
