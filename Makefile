@@ -8,6 +8,8 @@ TESTS   ?=
 # Seconds that `make fuzz` gives each fuzz target, and which targets (empty: all of tests/fuzz).
 TIME    ?= 20
 TARGET  ?=
+# Seconds that `make test` gives each of them when it runs everything; 0: none.
+FUZZ    ?= 20
 
 ifdef SAN
 BUILD   := build-san
@@ -15,9 +17,12 @@ else
 BUILD   := build
 # The parsers' tests with malformed input always run sanitized, from a second build beside the first.
 MALFORMED := build-san
+ifeq ($(TESTS),)
+FUZZED := $(filter-out 0,$(FUZZ))
+endif
 endif
 
-.PHONY: all run test bench cross fuzz install clean help packages test-packages fuzz-packages
+.PHONY: all run test bench cross fuzz fuzzers install clean help packages test-packages fuzz-packages
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) product
@@ -29,14 +34,17 @@ run: $(BUILD)/build.ninja
 test: $(BUILD)/with-tests $(addsuffix /with-tests,$(MALFORMED))
 	@ninja -C $(BUILD) all
 	$(if $(MALFORMED),@ninja -C $(MALFORMED) malformed)
-	@tests/run --build $(BUILD) $(addprefix --malformed ,$(MALFORMED)) $(TESTS)
+	$(if $(FUZZED),@if tools/install-packages fuzz; then $(MAKE) --no-print-directory fuzzers; fi)
+	@tests/run --build $(BUILD) $(addprefix --malformed ,$(MALFORMED)) $(addprefix --fuzz build-fuzz --seconds ,$(FUZZED)) $(TESTS)
 
 bench: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) hearth benches
 	@meson test -C $(BUILD) --benchmark --verbose --no-rebuild
 
-fuzz: build-fuzz/build.ninja
+fuzzers: build-fuzz/build.ninja
 	@ninja -C build-fuzz fuzzers
+
+fuzz: fuzzers
 	@tests/fuzz/run-targets build-fuzz $(TIME) $(TARGET)
 
 cross:
@@ -54,6 +62,7 @@ help:
 	@echo 'make                     build the program build/hearth and the libraries'
 	@echo 'make run [MODEL=PATH]    build, then talk with a model (the story model models/tale)'
 	@echo 'make test [TESTS=NAME]   build and run every test (or those whose name holds NAME)'
+	@echo 'make test FUZZ=0         every test, but no fuzzing (else 20 seconds for each parser)'
 	@echo 'make test SAN=1          the same with everything under ASan and UBSan'
 	@echo 'make fuzz [TIME=20] [TARGET=gguf]   fuzz every parser (or one) for TIME seconds each; findings are listed'
 	@echo 'make bench               build and run the benches'
