@@ -18,7 +18,6 @@ static int32_t count_tokens(const struct sequence *q, int32_t pad)
     return n;
 }
 
-/* Fills the ragged table; rows of part i follow those of part i - 1. */
 /* Rows of a part that results are asked of, into wanted: the last ones; of encoders those named, all, or the first. */
 static int32_t gather_wanted(const struct hearth_session *s, const struct part *p, int32_t first, int32_t *wanted)
 {
@@ -36,6 +35,7 @@ static int32_t gather_wanted(const struct hearth_session *s, const struct part *
     return n;
 }
 
+/* Fills the ragged table; rows of part i follow those of part i - 1. */
 static int32_t gather_rows(struct hearth_session *s, const struct part *parts, int n_parts)
 {
     const struct arch *a = &s->model->m->arch;

@@ -4,7 +4,6 @@
 
 #include <sys/stat.h>
 
-#include "base/mem.h"
 #include "formats/container.h"
 #include "gguf_make.h"
 
@@ -497,29 +496,6 @@ static void test_rwkv_cpp_quantised(void **state)
     container_close(q);
 }
 
-/* ---- each allocation fails in turn */
-
-static void test_no_memory(void **state)
-{
-    (void)state;
-    const char *const paths[] = { more("good-zip-2.pt"), more("good-old-2.pt"), more("rwkv.pth"), hearth_golden("formats/bin-zip-sharded") };
-    for (size_t i = 0; i < COUNT(paths); i++) {
-        int failures = 0;
-        for (uint64_t nth = 1;; nth++) {
-            struct container *c = NULL;
-            struct hearth_error err = { 0 };
-            mem_fail_at(nth);
-            const int status = container_open(&c, paths[i], &err);
-            mem_fail_at(0);
-            container_close(c);
-            if (status == 0) break;
-            assert_fails(status, HEARTH_E_MEMORY, &err);
-            failures++;
-        }
-        assert_true(failures >= 4);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -528,7 +504,7 @@ int main(void)
         cmocka_unit_test(test_rwkv_native), cmocka_unit_test(test_refused),    cmocka_unit_test(test_by_hand),
         cmocka_unit_test(test_by_hand_refused), cmocka_unit_test(test_deep),   cmocka_unit_test(test_zip64),
         cmocka_unit_test(test_rwkv_cpp),
-        cmocka_unit_test(test_rwkv_cpp_real), cmocka_unit_test(test_rwkv_cpp_quantised), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_rwkv_cpp_real), cmocka_unit_test(test_rwkv_cpp_quantised),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
