@@ -55,10 +55,11 @@ struct weight_type {
     vp (*pairs)(const void *p); /* 32 values as bf16 */
     /* types of blocks */
     void (*floats)(float *dst, const void *block); /* dst [values] */
-    /* int8, all in exact integers; types with sub-blocks have the first two, the others `excess` */
-    v4i (*head_i8)(struct head_i8 *h, const struct block_i8 *b); /* scales, d, min; what the sums of activations make of minima, or of an excess */
-    int  excess;                                 /* what each weight has too much */
+    /* int8, all in exact integers; types with sub-blocks have the first, the others the second */
+    v4i (*head_i8)(struct head_i8 *h, const struct block_i8 *b); /* scales, d, min; what the sums of activations make of minima or of an excess */
+    int  excess; /* what each weight has too much */
     void (*sums_i8)(vi *total, const struct head_i8 *h, const struct block_i8 *b, const int rows); /* total[r] of b[r], r < rows */
+    void (*pair_i8)(vb *first, vb *last, const void *a, const void *b); /* of two blocks of 32 the halves, as bytes without sign; or NULL */
     v4f (*scale)(const void *a, const void *b, const void *c, const void *d); /* of four blocks: what stands at d_at, at min_at */
     int d_at, min_at; /* in a block; min_at 0: no minima */
 };
@@ -490,7 +491,7 @@ INLINE void product_columns(const struct product *p, const struct weight_type *t
 
 INLINE struct block_i8 block_i8_at(const char *w, const struct act_i8 *a, int64_t row, int64_t c)
 {
-    const int64_t at = row * a->k + c;
+    const uint64_t at = (uint64_t)(row * a->k + c);
     return (struct block_i8){ w, a->q + at, a->sum + at / 16, a->sum32 + at / 32 };
 }
 
@@ -515,16 +516,20 @@ INLINE void head_read(struct head_i8 *h, const struct block_i8 *b, const struct 
 }
 
 /* The float step of a block. */
+INLINE v4f step_float(v4f y, v4i sum, const struct head_i8 *h, v4f scale, const struct weight_type *t)
+{
+    if (!t->min_at) sum += h->begin;
+    v4f value = h->d * __builtin_convertvector(sum, v4f);
+    if (t->min_at) value -= h->min;
+    return y + scale * value;
+}
+
 INLINE v4f step_i8(v4f y, const struct head_i8 *h, const struct block_i8 *b, v4f scale, const struct weight_type *t, const int rows)
 {
     vi total[I8_SUMS];
     for (int r = rows; r < I8_SUMS; r++) total[r] = vi_zero();
     t->sums_i8(total, h, b, rows);
-    v4i sum = vi_sum4(total[0], total[1], total[2], total[3]);
-    if (!t->min_at) sum += h->begin;
-    v4f value = h->d * __builtin_convertvector(sum, v4f);
-    if (t->min_at) value -= h->min;
-    return y + scale * value;
+    return step_float(y, vi_sum4(total[0], total[1], total[2], total[3]), h, scale, t);
 }
 
 /* Block c of four weight rows with an activation row. */
@@ -535,11 +540,40 @@ INLINE void few_blocks(struct block_i8 *b, const char *const *w, const struct ac
 
 /* The same place of the rows that come next: the processor's own prefetch does not follow four short rows. Into the second cache:
  * the first one can wait for too few lines at once (docs/performance.md). */
-INLINE void few_fetch(const char *const *w, int64_t c, size_t w_stride, const struct weight_type *t)
+INLINE void few_fetch(const char *const *w, int64_t from, const int bytes, size_t w_stride)
 {
     for (int r = 0; r < I8_SUMS; r++) {
-        for (int at = 0; at < t->bytes; at += 64) __builtin_prefetch(w[r] + c * t->bytes + 2 * I8_SUMS * w_stride + at, 0, 2);
+        for (int at = 0; at < bytes; at += 64) __builtin_prefetch(w[r] + from + 2 * I8_SUMS * w_stride + at, 0, 2);
     }
+}
+
+INLINE v4f few_scale(const float *scale)
+{
+    return (v4f){ *scale, *scale, *scale, *scale };
+}
+
+/* Blocks c and c + 1, their halves side by side: what adds up the lanes of one does it for both. */
+INLINE v4f few_pair(v4f y, const char *const *w, const struct act_i8 *a, int64_t row, int64_t c, const float *scale,
+                    const struct weight_type *t)
+{
+    const int8_t *x = a->q + row * a->k + c * t->values;
+    const vb x_first = vb_firsts(vb_load(x), vb_load(x + 32)), x_last = vb_lasts(vb_load(x), vb_load(x + 32));
+    struct block_i8 b[I8_SUMS];
+    struct head_i8 head;
+    vi2 total[I8_SUMS];
+    v4i sum[2];
+    for (int r = 0; r < I8_SUMS; r++) {
+        vb first, last;
+        t->pair_i8(&first, &last, w[r] + c * t->bytes, w[r] + (c + 1) * t->bytes);
+        total[r] = vi2_dot(vi2_dot(vi2_zero(), first, x_first), last, x_last);
+    }
+    vi2_sum4(sum, total);
+    for (int n = 0; n < 2; n++) {
+        few_blocks(b, w, a, row, c + n, t);
+        head_read(&head, b, t);
+        y = step_float(y, sum[n], &head, few_scale(scale + c + n), t);
+    }
+    return y;
 }
 
 /* Up to four weight rows from i with activation row j. Where there are sub-blocks, their scales are read for some blocks in advance:
@@ -554,7 +588,12 @@ INLINE void few_i8(const struct product *p, int64_t i, int64_t j, const struct w
     struct block_i8 b[I8_SUMS];
     v4f y = { 0 };
     for (int r = 0; r < I8_SUMS; r++) w[r] = (const char *)p->w + (size_t)(i + (r < rows ? r : 0)) * p->w_stride;
-    for (int64_t first = 0; first < blocks; first += heads) {
+    int64_t first = 0;
+    for (; t->pair_i8 && first + 2 <= blocks; first += 2) {
+        y = few_pair(y, w, a, row, first, scale, t);
+        few_fetch(w, first * t->bytes, 2 * t->bytes, p->w_stride);
+    }
+    for (; first < blocks; first += heads) {
         const int64_t end = heads == 1 ? first + 1 : least(first + heads, blocks);
         for (int64_t c = first; c < end; c++) {
             few_blocks(b, w, a, row, c, t);
@@ -562,8 +601,8 @@ INLINE void few_i8(const struct product *p, int64_t i, int64_t j, const struct w
         }
         for (int64_t c = first; c < end; c++) {
             few_blocks(b, w, a, row, c, t);
-            y = step_i8(y, &head[c - first], b, (v4f){ scale[c], scale[c], scale[c], scale[c] }, t, I8_SUMS);
-            few_fetch(w, c, p->w_stride, t);
+            y = step_i8(y, &head[c - first], b, few_scale(scale + c), t, I8_SUMS);
+            few_fetch(w, c * t->bytes, t->bytes, p->w_stride);
         }
     }
     memcpy(p->y + j * p->y_stride + i, &y, (size_t)rows * sizeof *p->y);

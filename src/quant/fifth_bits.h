@@ -3,7 +3,6 @@
 #define QUANT_FIFTH_BITS_H
 
 #include <stdint.h>
-#include <string.h>
 
 /* 16 or 0 */
 static inline int fifth_bit_get(const uint8_t high[4], int j)
@@ -16,15 +15,10 @@ static inline void fifth_bit_set(uint8_t high[4], int j, int q)
     high[j / 8] = (uint8_t)(high[j / 8] | (q >> 4 & 1) << j % 8);
 }
 
-/* All of them as bytes of 16 or 0. Eight at a time: each byte of a word gets the whole byte, keeps its own bit, and carries it to
- * its top. */
-static inline void fifth_bits_spread(uint8_t out[32], const uint8_t high[4])
+/* All of them, value j in bit j. */
+static inline uint32_t fifth_bits_all(const uint8_t high[4])
 {
-    for (int i = 0; i < 4; i++) {
-        const uint64_t own = high[i] * UINT64_C(0x0101010101010101) & UINT64_C(0x8040201008040201);
-        const uint64_t bits = ((own + UINT64_C(0x7f7f7f7f7f7f7f7f)) & UINT64_C(0x8080808080808080)) >> 3;
-        memcpy(out + 8 * i, &bits, sizeof bits);
-    }
+    return high[0] | (uint32_t)high[1] << 8 | (uint32_t)high[2] << 16 | (uint32_t)high[3] << 24;
 }
 
 #endif

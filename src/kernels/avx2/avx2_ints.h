@@ -63,6 +63,32 @@ INLINE vb vb_table16(const uint8_t table[16], vb v)
     return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)table)), v);
 }
 
+INLINE vb vb_load_two(const void *p, const void *q)
+{
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(p)), _mm_loadu_si128(q), 1);
+}
+
+INLINE vb vb_firsts(vb x, vb y)
+{
+    return _mm256_permute2x128_si256(x, y, 0x20);
+}
+
+INLINE vb vb_lasts(vb x, vb y)
+{
+    return _mm256_permute2x128_si256(x, y, 0x31);
+}
+
+INLINE vb vb_bits(uint32_t bits, uint8_t value)
+{
+#ifdef __AVX512VL__
+    return _mm256_maskz_set1_epi8(bits, (char)value);
+#else
+    const __m256i order = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+    const __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201), spread = _mm256_shuffle_epi8(_mm256_set1_epi32((int)bits), order);
+    return vb_and(_mm256_cmpeq_epi8(_mm256_and_si256(spread, bit), bit), value);
+#endif
+}
+
 INLINE v4f v4f_from_halves(const void *a, const void *b, const void *c, const void *d)
 {
     uint16_t h[4];
@@ -178,6 +204,25 @@ INLINE v4i vi_sum4(vi a, vi b, vi c, vi d)
 {
     const __m256i all = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
     return (v4i)_mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
+}
+
+typedef __m256i vi2;
+
+INLINE vi2 vi2_zero(void)
+{
+    return vi_zero();
+}
+
+INLINE vi2 vi2_dot(vi2 total, vb w, vb x)
+{
+    return vi_dot(total, w, x);
+}
+
+INLINE void vi2_sum4(v4i sum[2], const vi2 total[4])
+{
+    const __m256i all = _mm256_hadd_epi32(_mm256_hadd_epi32(total[0], total[1]), _mm256_hadd_epi32(total[2], total[3]));
+    sum[0] = (v4i)_mm256_castsi256_si128(all);
+    sum[1] = (v4i)_mm256_extracti128_si256(all, 1);
 }
 
 #endif

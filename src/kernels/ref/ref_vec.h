@@ -299,11 +299,46 @@ INLINE vb vw_left(vb v, int n)
 
 INLINE vb vb_table16(const uint8_t table[16], vb v) /* each byte, below 16, becomes what the table has there */
 {
-    uint8_t b[32];
-    memcpy(b, &v, sizeof b);
-    for (int i = 0; i < 32; i++) b[i] = table[b[i]];
-    memcpy(&v, b, sizeof b);
+    vb found = { { 0 }, { 0 } };
+    for (int i = 0; i < 16; i++) {
+        found.a |= (v16u)(v.a == (uint8_t)i) & table[i];
+        found.b |= (v16u)(v.b == (uint8_t)i) & table[i];
+    }
+    return found;
+}
+
+INLINE vb vb_load_two(const void *p, const void *q) /* 16 bytes of each */
+{
+    vb v;
+    memcpy(&v.a, p, sizeof v.a);
+    memcpy(&v.b, q, sizeof v.b);
     return v;
+}
+
+INLINE vb vb_firsts(vb x, vb y) /* the first 16 bytes of both */
+{
+    return (vb){ x.a, y.a };
+}
+
+INLINE vb vb_lasts(vb x, vb y)
+{
+    return (vb){ x.b, y.b };
+}
+
+INLINE v16u v16u_bits(v16u twice, const int half, uint8_t value) /* twice: each byte four times */
+{
+    const v4u four = (v4u)twice, own = SPLAT4(v4u, 0x08040201) , upper = SPLAT4(v4u, 0x80402010);
+    const v16u bit = (v16u)__builtin_shufflevector(own, upper, 0, 4, 0, 4);
+    const v4u  eight = half ? __builtin_shufflevector(four, four, 2, 2, 3, 3) : __builtin_shufflevector(four, four, 0, 0, 1, 1);
+    return (v16u)(((v16u)eight & bit) == bit) & value;
+}
+
+INLINE vb vb_bits(uint32_t bits, uint8_t value) /* byte i is `value` where bit i is set, else 0 */
+{
+    const v16b once = (v16b)(v4u){ bits };
+    const v8h twice = (v8h)__builtin_shufflevector(once, once, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const v16u four = (v16u)__builtin_shufflevector(twice, twice, 0, 8, 1, 9, 2, 10, 3, 11);
+    return (vb){ v16u_bits(four, 0, value), v16u_bits(four, 1, value) };
 }
 
 /* ---- bytes to floats: first and last 16 of 32 */
@@ -354,11 +389,26 @@ INLINE vi vi_zero(void)
     return (vi){ 0 };
 }
 
+/* Bytes as 16 bits each: the first eight, the last. */
+INLINE v8h v8h_first(v16b v)
+{
+    return (v8h)__builtin_shufflevector(v, (v16b){ 0 }, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+
+INLINE v8h v8h_last(v16b v)
+{
+    return (v8h)__builtin_shufflevector(v, (v16b){ 0 }, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
+
 INLINE void scales_twice(uint32_t *two, v4u scale) /* two [16]: each byte of `scale` as two numbers of 16 bits */
 {
-    uint8_t byte[16];
-    memcpy(byte, &scale, sizeof byte);
-    for (int i = 0; i < 16; i++) two[i] = byte[i] * UINT32_C(0x10001);
+    const v8h once[2] = { v8h_first((v16b)scale), v8h_last((v16b)scale) };
+    for (int i = 0; i < 2; i++) {
+        const v8h low = __builtin_shufflevector(once[i], once[i], 0, 8, 1, 9, 2, 10, 3, 11);
+        const v8h high = __builtin_shufflevector(once[i], once[i], 4, 12, 5, 13, 6, 14, 7, 15);
+        memcpy(two + i * 8, &low, sizeof low);
+        memcpy(two + i * 8 + 4, &high, sizeof high);
+    }
 }
 
 INLINE vh vh_from_16(const int8_t *p) /* 16 scales of 16 values each */
@@ -428,21 +478,6 @@ INLINE vi vi_dot_i16(const int16_t *x, const int16_t *y, int pieces) /* pieces o
     return total;
 }
 
-/* Each 8 bytes of m with 8 sums: with a, b, c, d. */
-INLINE v4i v4i_dot_sums(const v4u m[2], const int16_t *a, const int16_t *b, const int16_t *c, const int16_t *d)
-{
-    const int16_t *const sums[4] = { a, b, c, d };
-    uint8_t byte[4][8];
-    v4i total;
-    memcpy(byte, m, sizeof byte);
-    for (int r = 0; r < 4; r++) {
-        int32_t dot = 0;
-        for (int i = 0; i < 8; i++) dot += byte[r][i] * sums[r][i];
-        total[r] = dot;
-    }
-    return total;
-}
-
 /* sum of factor * m[i] * sum[i], i < 16, factor * m[i] in 16 bits */
 INLINE vi vi_dot_sums_16(const int8_t *m, int factor, const int16_t *sum)
 {
@@ -457,6 +492,48 @@ INLINE v4i vi_sum4(vi a, vi b, vi c, vi d)
     const v4i ab = __builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7);
     const v4i cd = __builtin_shufflevector(c, d, 0, 1, 4, 5) + __builtin_shufflevector(c, d, 2, 3, 6, 7);
     return __builtin_shufflevector(ab, cd, 0, 2, 4, 6) + __builtin_shufflevector(ab, cd, 1, 3, 5, 7);
+}
+
+INLINE vi vi_dot_8(v8h m, const int16_t *sum)
+{
+    v8h v;
+    memcpy(&v, sum, sizeof v);
+    return v4i_pairs(m, v);
+}
+
+/* Each 8 bytes of m with 8 sums: with a, b, c, d. */
+INLINE v4i v4i_dot_sums(const v4u m[2], const int16_t *a, const int16_t *b, const int16_t *c, const int16_t *d)
+{
+    const v16b p = (v16b)m[0], q = (v16b)m[1];
+    return vi_sum4(vi_dot_8(v8h_first(p), a), vi_dot_8(v8h_last(p), b), vi_dot_8(v8h_first(q), c), vi_dot_8(v8h_last(q), d));
+}
+
+/* ---- vi2: the same of two, in the first 16 bytes and the last */
+
+typedef struct {
+    vi a, b;
+} vi2;
+
+INLINE vi2 vi2_zero(void)
+{
+    return (vi2){ vi_zero(), vi_zero() };
+}
+
+INLINE vi vi_dot_half(vi total, v16u w, v16u x)
+{
+    const v8u a = (v8u)w, b = (v8u)x;
+    return total + v4i_pairs((v8h)(a & 0xff), (v8h)(b << 8) >> 8) + v4i_pairs((v8h)(a >> 8), (v8h)b >> 8);
+}
+
+INLINE vi2 vi2_dot(vi2 total, vb w, vb x) /* as vi_dot */
+{
+    return (vi2){ vi_dot_half(total.a, w.a, x.a), vi_dot_half(total.b, w.b, x.b) };
+}
+
+INLINE void vi2_sum4(v4i sum[2], const vi2 total[4])
+{
+    sum[0] = vi_sum4(total[0].a, total[1].a, total[2].a, total[3].a);
+    sum[1] = vi_sum4(total[0].b, total[1].b, total[2].b, total[3].b);
 }
 
 #endif

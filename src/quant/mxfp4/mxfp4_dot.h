@@ -30,6 +30,13 @@ INLINE void mxfp4_sums_i8(vi *total, const struct head_i8 *h, const struct block
     for (int r = 0; r < rows; r++) total[r] = vi_dot(vi_zero(), mxfp4_values(b[r].w), vb_load(b[r].x));
 }
 
+INLINE void mxfp4_pair_i8(vb *first, vb *last, const void *a, const void *b)
+{
+    const vb q = vb_load_two(((const struct mxfp4 *)a)->q, ((const struct mxfp4 *)b)->q);
+    *first = vb_table16(mxfp4_table, vb_and(q, 15));
+    *last = vb_table16(mxfp4_table, vb_and(vw_right(q, 4), 15));
+}
+
 /* mxfp4_scale of four. */
 INLINE v4f mxfp4_scales(const void *a, const void *b, const void *c, const void *d)
 {
@@ -44,6 +51,7 @@ static const struct weight_type mxfp4_type = {
     .floats = mxfp4_floats,
     .excess = MXFP4_EXCESS,
     .sums_i8 = mxfp4_sums_i8,
+    .pair_i8 = mxfp4_pair_i8,
     .scale = mxfp4_scales,
     .d_at = offsetof(struct mxfp4, e),
 };

@@ -22,12 +22,20 @@ INLINE void q4_0_sums_i8(vi *total, const struct head_i8 *h, const struct block_
     for (int r = 0; r < rows; r++) total[r] = vi_dot(vi_zero(), vb_load_halves(((const struct q4_0 *)b[r].w)->q), vb_load(b[r].x));
 }
 
+INLINE void q4_0_pair_i8(vb *first, vb *last, const void *a, const void *b)
+{
+    const vb q = vb_load_two(((const struct q4_0 *)a)->q, ((const struct q4_0 *)b)->q);
+    *first = vb_and(q, 15);
+    *last = vb_and(vw_right(q, 4), 15);
+}
+
 static const struct weight_type q4_0_type = {
     .values = Q4_0_BLOCK,
     .bytes = sizeof(struct q4_0),
     .floats = q4_0_floats,
     .excess = 8,
     .sums_i8 = q4_0_sums_i8,
+    .pair_i8 = q4_0_pair_i8,
     .scale = v4f_from_halves,
     .d_at = offsetof(struct q4_0, d),
 };

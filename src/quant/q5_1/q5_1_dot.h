@@ -10,9 +10,7 @@
 
 INLINE vb q5_1_values(const struct q5_1 *b)
 {
-    uint8_t high[Q5_1_BLOCK];
-    fifth_bits_spread(high, b->high);
-    return vb_or(vb_load_halves(b->q), vb_load(high));
+    return vb_or(vb_load_halves(b->q), vb_bits(fifth_bits_all(b->high), 16));
 }
 
 INLINE void q5_1_floats(float *dst, const void *block) /* dst [32] */
@@ -30,11 +28,21 @@ INLINE void q5_1_sums_i8(vi *total, const struct head_i8 *h, const struct block_
     for (int r = 0; r < rows; r++) total[r] = vi_dot(vi_zero(), q5_1_values(b[r].w), vb_load(b[r].x));
 }
 
+INLINE void q5_1_pair_i8(vb *first, vb *last, const void *a, const void *b)
+{
+    const struct q5_1 *const p = a, *const q = b;
+    const uint32_t high_a = fifth_bits_all(p->high), high_b = fifth_bits_all(q->high);
+    const vb low = vb_load_two(p->q, q->q);
+    *first = vb_or(vb_and(low, 15), vb_bits((high_a & 0xffff) | high_b << 16, 16));
+    *last = vb_or(vb_and(vw_right(low, 4), 15), vb_bits(high_a >> 16 | (high_b & 0xffff0000), 16));
+}
+
 static const struct weight_type q5_1_type = {
     .values = Q5_1_BLOCK,
     .bytes = sizeof(struct q5_1),
     .floats = q5_1_floats,
     .sums_i8 = q5_1_sums_i8,
+    .pair_i8 = q5_1_pair_i8,
     .scale = v4f_from_halves,
     .d_at = offsetof(struct q5_1, d),
     .min_at = offsetof(struct q5_1, m),
