@@ -35,6 +35,11 @@ struct family {
     int (*derive)(const struct arch *a, struct layer_weights *w, struct arena *arena, struct hearth_error *err);
 };
 
+/* In tables of keys, guards and weights: a field of struct arch, and the rows that end a table. */
+#define AT(field) offsetof(struct arch, field)
+#define END_KEYS { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 }
+#define END_GUARDS { NULL, NULL, NULL }
+
 /* Fill the three pairs of a row from arrays. */
 #define MODEL_WEIGHTS(array)   .model_weights = (array), .n_model_weights = sizeof(array) / sizeof *(array)
 #define LAYER_WEIGHTS(array)   .layer_weights = (array), .n_layer_weights = sizeof(array) / sizeof *(array)

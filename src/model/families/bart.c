@@ -6,8 +6,6 @@
 
 #include "model/families/encoders.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
     { "d_model|hidden_size", NULL, CONFIG_INT, AT(width), 2, 1 << 20, 0 },
@@ -20,7 +18,7 @@ static const struct config_key keys[] = {
     { "max_position_embeddings", NULL, CONFIG_INT, AT(context), 1, 1 << 24, 0 },
     { "activation_function", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
     { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_guard guards[] = {
@@ -28,7 +26,7 @@ static const struct config_guard guards[] = {
     { "is_decoder", NULL, "false" },
     { "share_encoder_decoder_embeddings", NULL, "true" },
     { "quantization_config.quant_method", NULL, NULL },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 #define EMBEDDINGS                                                                                                                 \

@@ -3,8 +3,6 @@
  * embeddings; DistilBERT (Sanh et al. 2019) and MPNet (Song et al. 2020) have no kinds of rows. */
 #include "model/families/encoders.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
     { "hidden_size|dim", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_GGUF_REQUIRED },
@@ -17,7 +15,7 @@ static const struct config_key keys[] = {
     { "hidden_act|activation", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
     { "layer_norm_eps", "attention.layer_norm_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
     { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_guard guards[] = {
@@ -27,7 +25,7 @@ static const struct config_guard guards[] = {
     { "add_cross_attention", NULL, "false" },
     { NULL, "attention.causal", "false" },
     { "quantization_config.quant_method", NULL, NULL },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 /* Heads whose weights have these names. */

@@ -1,8 +1,6 @@
 /* BLOOM: embeddings with a norm of their own, ALiBi, products with queries, keys and values of each head together. Le Scao et al. 2022. */
 #include "model/family.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 /* GGUF's context_length is the width where config.json says no seq_length, so it is not read. */
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
@@ -12,13 +10,13 @@ static const struct config_key keys[] = {
     { "seq_length", NULL, CONFIG_INT, AT(context), 1, 1 << 28, 0 },
     { "layer_norm_epsilon", "attention.layer_norm_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
     { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_guard guards[] = {
     { "quantization_config.quant_method", NULL, NULL },
     { NULL, "attention.clamp_kqv", NULL },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 static const struct weight_name model_weights[] = {
@@ -54,7 +52,7 @@ static const struct weight_name layer_weights[] = {
 /* With it the class adds up slices of two products, and forgets their biases. */
 static const struct config_guard sliced[] = {
     { "slow_but_exact", NULL, "false" },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 /* GGUF files keep queries, keys and values apart. */

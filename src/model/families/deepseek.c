@@ -5,8 +5,6 @@
 #include <math.h>
 #include <stdio.h>
 
-#define AT(field) offsetof(struct arch, field)
-
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
     { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_REQUIRED },
@@ -34,12 +32,12 @@ static const struct config_key keys[] = {
     { "topk_group", "expert_group_used_count", CONFIG_INT, AT(expert_groups_used), 0, 4096, 0 },
     { NULL, "expert_weights_norm", CONFIG_BOOL, AT(expert_normalize), 0, 0, 0 },
     { "routed_scaling_factor", "expert_weights_scale", CONFIG_FLOAT, AT(expert_scale), 1e-6, 1e6, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_key v3_keys[] = {
     { "norm_topk_prob", NULL, CONFIG_BOOL, AT(expert_normalize), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_guard guards[] = {
@@ -48,7 +46,7 @@ static const struct config_guard guards[] = {
     { "topk_method", NULL, "noaux_tc" },
     { "moe_layer_freq", NULL, "1" },
     { NULL, "attention.temperature_scale", NULL },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 static const struct config_guard v2_guards[] = {
@@ -56,7 +54,7 @@ static const struct config_guard v2_guards[] = {
     { "scoring_func", NULL, "softmax" },
     { "moe_layer_freq", NULL, "1" },
     { "mlp_bias", NULL, "false" },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 static const struct weight_name model_weights[] = {
@@ -151,7 +149,7 @@ static int finish_v3(struct arch *a, const struct config *c, struct hearth_error
 /* DeepSeek's own code, where it lies beside the model, would divide and not scale; the class knows no such key. */
 static const struct config_guard own_guards[] = {
     { "norm_topk_prob", NULL, "false" },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 static int finish_v2(struct arch *a, const struct config *c, struct hearth_error *err)

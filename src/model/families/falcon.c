@@ -2,8 +2,6 @@
  * RefinedWeb sizes go one after the other, with ALiBi and biases. Almazrouei et al. 2023. Its first files call it RefinedWeb. */
 #include "model/family.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
     { "n_embed|hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_GGUF_REQUIRED },
@@ -18,7 +16,7 @@ static const struct config_key keys[] = {
     { "bias", NULL, CONFIG_BOOL, AT(out_bias), 0, 0, 0 },
     { "bias", NULL, CONFIG_BOOL, AT(ffn_bias), 0, 0, 0 },
     { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_guard guards[] = {
@@ -28,7 +26,7 @@ static const struct config_guard guards[] = {
     { NULL, "attention.clamp_kqv", NULL },
     { NULL, "rope.scale_linear", "1" },
     { NULL, "rope.scaling.attn_factor", "1" },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 static const struct weight_name model_weights[] = {

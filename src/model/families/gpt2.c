@@ -1,8 +1,6 @@
 /* GPT-2: learned positions, layer norm, one fused qkv product. Hugging Face files keep matrices as [in, out] (Conv1D). Radford et al. 2019. */
 #include "model/family.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
     { "n_embd|hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_REQUIRED },
@@ -14,13 +12,13 @@ static const struct config_key keys[] = {
     { "activation_function", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
     { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
     { "scale_attn_by_inverse_layer_idx", NULL, CONFIG_BOOL, AT(attn_scale_by_layer), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_guard guards[] = {
     { "add_cross_attention", NULL, "false" },
     { "quantization_config.quant_method", NULL, NULL },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 static const struct weight_name model_weights[] = {

@@ -5,8 +5,6 @@
 #include "model/family.h"
 #include "model/rope.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
     { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_GGUF_REQUIRED },
@@ -19,7 +17,7 @@ static const struct config_key keys[] = {
     { "attention_bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 },
     { "attention_bias", NULL, CONFIG_BOOL, AT(out_bias), 0, 0, 0 },
     { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_guard guards[] = {
@@ -27,7 +25,7 @@ static const struct config_guard guards[] = {
     { NULL, "attention.clamp_kqv", NULL },
     { NULL, "rope.scale_linear", "1" },
     { NULL, "rope.scaling.attn_factor", "1" },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 static const struct weight_name model_weights[] = {

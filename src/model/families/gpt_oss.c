@@ -1,8 +1,6 @@
 /* gpt-oss: experts in MXFP4 with biases and a clamped gate, sinks in the softmax, every second layer with a window. OpenAI 2025. */
 #include "model/family.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
     { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_REQUIRED },
@@ -20,12 +18,12 @@ static const struct config_key keys[] = {
     { "swiglu_limit", NULL, CONFIG_FLOAT, AT(glu_limit), 1e-6, 1e6, 0 },
     { "attention_bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 },
     { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_guard guards[] = {
     { "quantization_config.quant_method", NULL, "mxfp4" },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 static const struct weight_name model_weights[] = {

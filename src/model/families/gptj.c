@@ -2,8 +2,6 @@
  * a bias. CodeGen is the same with one fused product for queries, values and keys. Wang & Komatsuzaki 2021; Nijkamp et al. 2022. */
 #include "model/family.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
     { "n_embd|hidden_size", NULL, CONFIG_INT, AT(width), 1, 1 << 20, 0 },
@@ -15,7 +13,7 @@ static const struct config_key keys[] = {
     { "layer_norm_epsilon", NULL, CONFIG_FLOAT, AT(norm_eps), 0, 1, 0 },
     { "activation_function", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
     { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 /* The classes know neither scaling nor another base. */
@@ -24,7 +22,7 @@ static const struct config_guard guards[] = {
     { "rope_scaling.type|rope_scaling.rope_type|rope_parameters.rope_type", NULL, "default" },
     { "rope_theta|rope_parameters.rope_theta", NULL, "10000" },
     { "scale_attn_weights", NULL, "true" },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 static const struct weight_name model_weights[] = {

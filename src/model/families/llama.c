@@ -2,8 +2,6 @@
  * their GGUF files call themselves "llama" too, so the GGUF rows know experts. Touvron et al. 2023; Jiang et al. 2023, 2024. */
 #include "model/family.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
     { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_REQUIRED },
@@ -20,7 +18,7 @@ static const struct config_key keys[] = {
     { NULL, "expert_count", CONFIG_INT, AT(n_expert), 0, 4096, 0 },
     { NULL, "expert_used_count", CONFIG_INT, AT(n_expert_used), 0, 4096, 0 },
     { NULL, "attention.sliding_window", CONFIG_INT, AT(window), 0, 1 << 28, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 /* Keys that only LLaMA itself reads. */
@@ -28,19 +26,19 @@ static const struct config_key llama_keys[] = {
     { "attention_bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 },
     { "attention_bias", NULL, CONFIG_BOOL, AT(out_bias), 0, 0, 0 },
     { "mlp_bias", NULL, CONFIG_BOOL, AT(ffn_bias), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_key mistral_keys[] = {
     { "sliding_window", NULL, CONFIG_INT, AT(window), 1, 1 << 28, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_key mixtral_keys[] = {
     { "sliding_window", NULL, CONFIG_INT, AT(window), 1, 1 << 28, 0 },
     { "num_local_experts", NULL, CONFIG_INT, AT(n_expert), 1, 4096, CONFIG_HF_REQUIRED },
     { "num_experts_per_tok", NULL, CONFIG_INT, AT(n_expert_used), 1, 4096, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_guard guards[] = {
@@ -56,12 +54,12 @@ static const struct config_guard guards[] = {
     { NULL, "rope.scaling.finetuned", "true" },
     { NULL, "rope.scale_linear", "1" },
     { NULL, "rope.scaling.attn_factor", "1" },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 static const struct config_guard scaled_guards[] = {
     { "rope_parameters.partial_rotary_factor|rope_scaling.partial_rotary_factor|partial_rotary_factor", NULL, "1" },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 static const struct weight_name model_weights[] = {
@@ -184,7 +182,7 @@ const struct family family_llama2c = {
         { NULL, "attention.head_count_kv", CONFIG_INT, AT(n_kv), 1, 4096, CONFIG_REQUIRED },
         { NULL, "feed_forward_length", CONFIG_INT, AT(ff_width), 1, 1 << 22, CONFIG_REQUIRED },
         { NULL, "context_length", CONFIG_INT, AT(context), 1, 1 << 28, CONFIG_REQUIRED },
-        { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+        END_KEYS,
     },
     .finish = finish_llama,
     MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),

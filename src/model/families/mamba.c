@@ -1,8 +1,6 @@
 /* Mamba: selective state spaces instead of attention, no feed-forward part. Gu & Dao 2023. */
 #include "model/family.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
     { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_REQUIRED },
@@ -15,14 +13,14 @@ static const struct config_key keys[] = {
     { "use_bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 },
     { "use_conv_bias", NULL, CONFIG_BOOL, AT(out_bias), 0, 0, 0 },
     { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 /* dt_b_c_rms: Falcon Mamba, which normalises dt, b and c. */
 static const struct config_guard guards[] = {
     { NULL, "ssm.dt_b_c_rms", "false" },
     { "quantization_config.quant_method", NULL, NULL },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 static const struct weight_name model_weights[] = {

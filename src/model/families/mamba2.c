@@ -3,8 +3,6 @@
 
 #include "model/family.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
     { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_REQUIRED },
@@ -19,13 +17,13 @@ static const struct config_key keys[] = {
     { "use_bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 },
     { "use_conv_bias", NULL, CONFIG_BOOL, AT(out_bias), 0, 0, 0 },
     { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 /* norm_before_gate, which Codestral's configuration sets, is read by no reference: all of them gate first. */
 static const struct config_guard guards[] = {
     { "quantization_config.quant_method", NULL, NULL },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 /* Some files put the whole under "model.". */

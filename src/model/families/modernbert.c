@@ -2,8 +2,6 @@
  * norms without biases before each branch (none before the first). Warner et al. 2024. */
 #include "model/families/encoders.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
     { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_GGUF_REQUIRED },
@@ -21,7 +19,7 @@ static const struct config_key keys[] = {
     { "decoder_bias", NULL, CONFIG_BOOL, AT(head_bias), 0, 0, 0 },
     { "classifier_bias", NULL, CONFIG_BOOL, AT(out_bias), 0, 0, 0 },
     { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_guard guards[] = {
@@ -29,7 +27,7 @@ static const struct config_guard guards[] = {
     { "rope_scaling.type", NULL, "default" },
     { NULL, "attention.causal", "false" },
     { "quantization_config.quant_method", NULL, NULL },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 #define DENSE (1u << HEAD_MASKED | 1u << HEAD_FIRST_NORM | 1u << HEAD_MEAN_NORM | 1u << HEAD_ROWS_NORM)

@@ -5,8 +5,6 @@
 
 #include "model/family.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
     { "d_model|hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_GGUF_REQUIRED },
@@ -18,7 +16,7 @@ static const struct config_key keys[] = {
     { "attn_config.clip_qkv|attn_clip_qkv", "attention.clamp_kqv", CONFIG_FLOAT, AT(qkv_clip), 0, 1e6, 0 },
     { "attn_config.softmax_scale|softmax_scale", NULL, CONFIG_FLOAT, AT(attn_scale), 1e-6, 1e6, 0 },
     { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_guard guards[] = {
@@ -32,7 +30,7 @@ static const struct config_guard guards[] = {
     { "ffn_config.ffn_hidden_size", NULL, NULL },
     { "ffn_config.ffn_act_fn.name", NULL, "gelu" },
     { "block_overrides.order", NULL, NULL },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 #define BIAS WEIGHT_OPTIONAL, AT(ffn_bias)

@@ -2,8 +2,6 @@
  * normalised after each branch. The hub's files have configurations in the manner of GPT-2. Nussbaum et al. 2024. */
 #include "model/families/encoders.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
     { "n_embd|hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_GGUF_REQUIRED },
@@ -16,7 +14,7 @@ static const struct config_key keys[] = {
     { "hidden_act", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
     { "layer_norm_epsilon|layer_norm_eps", "attention.layer_norm_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
     { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_guard guards[] = {
@@ -33,7 +31,7 @@ static const struct config_guard guards[] = {
     { "add_pooling_layer", NULL, "false" },
     { "moe_every_n_layers", "moe_every_n_layers", "0" },
     { "quantization_config.quant_method", NULL, NULL },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 #define MASKED (1u << HEAD_MASKED)

@@ -2,8 +2,6 @@
  * Zhang et al. 2022. GALACTICA (Taylor et al. 2022) has no biases and GELU. */
 #include "model/family.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
     { "hidden_size", NULL, CONFIG_INT, AT(width), 1, 1 << 20, 0 },
@@ -18,14 +16,14 @@ static const struct config_key keys[] = {
     { "enable_bias", NULL, CONFIG_BOOL, AT(ffn_bias), 0, 0, 0 },
     { "layer_norm_elementwise_affine", NULL, CONFIG_BOOL, AT(norm_bias), 0, 0, 0 },
     { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_guard guards[] = {
     { "quantization_config.quant_method", NULL, NULL },
     { "scale_embeddings", NULL, "false" },
     { "learned_embeddings", NULL, "true" },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 /* Norms that have weights; the last one is not there when the norms come after the branches. */

@@ -2,8 +2,6 @@
  * Adept 2023. */
 #include "model/family.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
     { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_GGUF_REQUIRED },
@@ -14,13 +12,13 @@ static const struct config_key keys[] = {
     { "layer_norm_eps", "attention.layer_norm_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
     { "hidden_act", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
     { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_guard guards[] = {
     { "quantization_config.quant_method", NULL, NULL },
     { NULL, "attention.clamp_kqv", NULL },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 static const struct weight_name model_weights[] = {

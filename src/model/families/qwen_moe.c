@@ -2,8 +2,6 @@
  * Qwen team 2024, 2025. */
 #include "model/family.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
     { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_REQUIRED },
@@ -21,30 +19,30 @@ static const struct config_key keys[] = {
     { NULL, "expert_weights_scale", CONFIG_FLOAT, AT(expert_scale), 0, 1e6, 0 },
     { "hidden_act", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
     { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_key qwen2_keys[] = {
     { "shared_expert_intermediate_size", "expert_shared_feed_forward_length", CONFIG_INT, AT(shared_ff_width), 1, 1 << 22, CONFIG_GGUF_REQUIRED },
     { "qkv_bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_key qwen3_keys[] = {
     { "attention_bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 },
     { "attention_bias", NULL, CONFIG_BOOL, AT(out_bias), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_key window_key[] = {
     { "sliding_window", NULL, CONFIG_INT, AT(window), 1, 1 << 28, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_guard guards[] = {
     { "quantization_config.quant_method", NULL, NULL },
     { NULL, "expert_gating_func", "1" }, /* softmax */
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 #define LAYER "model.layers.%d."

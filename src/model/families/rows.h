@@ -5,10 +5,6 @@
 
 #include "model/family.h"
 
-#define AT(field) offsetof(struct arch, field)
-
-#define END_KEYS { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 }
-
 /* Sizes. GGUF tells the vocabulary by the rows of its embeddings. */
 #define SIZE_KEYS                                                                                                      \
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },                                   \
@@ -39,7 +35,6 @@
     { NULL, "rope.scaling.finetuned", "true" }, { NULL, "rope.scale_linear", "1" },                                    \
     { NULL, "rope.scaling.yarn_attn_factor", "1" }, { NULL, "rope.scaling.yarn_ext_factor", "1" }
 #define COMMON_GUARDS CONTAINER_GUARDS, { NULL, "expert_count", "0" }
-#define END_GUARDS { NULL, NULL, NULL }
 
 #define MODEL_ROWS                                                                                                     \
     { W_embed, "model.embed_tokens.weight", "token_embd.weight", 0 },                                                  \

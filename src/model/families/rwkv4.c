@@ -1,8 +1,6 @@
 /* RWKV-4: a recurrent mixer and a channel mix, each with the previous token's state. Peng et al. 2023. */
 #include "model/families/rwkv_sizes.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
     { "hidden_size", NULL, CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_HF_REQUIRED },
@@ -12,12 +10,12 @@ static const struct config_key keys[] = {
     { "layer_norm_epsilon", NULL, CONFIG_FLOAT, AT(norm_eps), 0, 1, 0 },
     { "rescale_every", NULL, CONFIG_INT, AT(rescale_every), 0, 1024, 0 },
     { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_guard guards[] = {
     { "quantization_config.quant_method", NULL, NULL },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 static const struct weight_name model_weights[] = {

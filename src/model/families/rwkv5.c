@@ -2,8 +2,6 @@
  * decay and bonus are single numbers for each head (5.0, and 5.1 with a gate), which exist under native names only. */
 #include "model/families/rwkv_sizes.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, 0 },
     { "hidden_size", NULL, CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_HF_REQUIRED },
@@ -12,12 +10,12 @@ static const struct config_key keys[] = {
     { "intermediate_size", NULL, CONFIG_INT, AT(ff_width), 1, 1 << 22, 0 },
     { "layer_norm_epsilon", NULL, CONFIG_FLOAT, AT(norm_eps), 0, 1, 0 },
     { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_guard guards[] = {
     { "quantization_config.quant_method", NULL, NULL },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 static const struct weight_name model_weights[] = {

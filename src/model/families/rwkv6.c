@@ -1,8 +1,6 @@
 /* RWKV-6 Finch: what a row takes of the one before it, and how fast each channel forgets, depend on the row. Peng et al. 2024. */
 #include "model/families/rwkv_sizes.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, 0 },
     { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_HF_REQUIRED },
@@ -12,13 +10,13 @@ static const struct config_key keys[] = {
     { "layer_norm_epsilon", "attention.layer_norm_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, 0 },
     { NULL, "rescale_every_n_layers", CONFIG_INT, AT(rescale_every), 0, 1024, 0 },
     { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_guard guards[] = {
     { "quantization_config.quant_method", NULL, NULL },
     { NULL, "token_shift_count", "2" },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 static const struct weight_name model_weights[] = {

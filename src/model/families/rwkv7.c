@@ -1,8 +1,6 @@
 /* RWKV-7 Goose: the state is corrected by a delta rule with rates learned in context. Peng et al. 2025. */
 #include "model/families/rwkv_sizes.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, 0 },
     { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_HF_REQUIRED },
@@ -11,7 +9,7 @@ static const struct config_key keys[] = {
     { "norm_eps|layer_norm_epsilon", "attention.layer_norm_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, 0 },
     { "hidden_act", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
     { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 /* attn: some layers with attention instead. */
@@ -19,7 +17,7 @@ static const struct config_guard guards[] = {
     { "quantization_config.quant_method", NULL, NULL },
     { "attn.layers", NULL, NULL },
     { NULL, "token_shift_count", "2" },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 static const struct weight_name model_weights[] = {

@@ -1,8 +1,6 @@
 /* StarCoder2: rotary, layer norm, a dense feed-forward part, grouped queries, biases everywhere or nowhere. Lozhkov et al. 2024. */
 #include "model/family.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 /* GGUF files do not say the window. */
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
@@ -21,7 +19,7 @@ static const struct config_key keys[] = {
     { "use_bias", NULL, CONFIG_BOOL, AT(out_bias), 0, 0, 0 },
     { "use_bias", NULL, CONFIG_BOOL, AT(ffn_bias), 0, 0, 0 },
     { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_guard guards[] = {
@@ -29,7 +27,7 @@ static const struct config_guard guards[] = {
     { "rope_parameters.partial_rotary_factor|rope_scaling.partial_rotary_factor|partial_rotary_factor", NULL, "1" },
     { NULL, "rope.scale_linear", "1" },
     { NULL, "rope.scaling.attn_factor", "1" },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 static const struct weight_name model_weights[] = {

@@ -4,8 +4,6 @@
 
 #include "model/families/encoders.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
     { "d_model", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_REQUIRED },
@@ -19,13 +17,13 @@ static const struct config_key keys[] = {
     { "relative_attention_num_buckets", "attention.relative_buckets_count", CONFIG_INT, AT(buckets), 4, 4096, CONFIG_GGUF_REQUIRED },
     { "relative_attention_max_distance", NULL, /* GGUF does not carry it: all published models have 128 */
        CONFIG_INT, AT(bucket_distance), 1, 1 << 16, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_guard guards[] = {
     { "is_encoder_decoder", NULL, "true" },
     { "quantization_config.quant_method", NULL, NULL },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 static const struct weight_name model_weights[] = {

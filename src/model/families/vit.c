@@ -1,8 +1,6 @@
 /* Vision transformer: patches of a picture through an encoder, a classifier over the class row. Dosovitskiy et al. 2021. */
 #include "model/families/encoders.h"
 
-#define AT(field) offsetof(struct arch, field)
-
 static const struct config_key keys[] = {
     { "hidden_size", NULL, CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_REQUIRED },
     { "num_hidden_layers", NULL, CONFIG_INT, AT(n_encoder_layer), 1, 1024, CONFIG_REQUIRED },
@@ -14,12 +12,12 @@ static const struct config_key keys[] = {
     { "patch_size", NULL, CONFIG_INT, AT(patch), 1, 1024, 0 },
     { "image_size", NULL, CONFIG_INT, AT(image_size), 1, 1 << 14, 0 },
     { "num_channels", NULL, CONFIG_INT, AT(channels), 1, 16, 0 },
-    { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 },
+    END_KEYS,
 };
 
 static const struct config_guard guards[] = {
     { "quantization_config.quant_method", NULL, NULL },
-    { NULL, NULL, NULL },
+    END_GUARDS,
 };
 
 static const struct weight_name model_weights[] = {
