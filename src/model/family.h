@@ -40,6 +40,10 @@ struct family {
 #define END_KEYS { NULL, NULL, CONFIG_INT, 0, 0, 0, 0 }
 #define END_GUARDS { NULL, NULL, NULL }
 
+/* The three rows of a tensor that holds queries, keys and values; the arguments are what stands behind the weight in a row. */
+#define FUSED_QKV(...)      { W_attn_q, __VA_ARGS__ }, { W_attn_k, __VA_ARGS__ }, { W_attn_v, __VA_ARGS__ }
+#define FUSED_QKV_BIAS(...) { W_attn_q_bias, __VA_ARGS__ }, { W_attn_k_bias, __VA_ARGS__ }, { W_attn_v_bias, __VA_ARGS__ }
+
 /* Fill the three pairs of a row from arrays. */
 #define MODEL_WEIGHTS(array)   .model_weights = (array), .n_model_weights = sizeof(array) / sizeof *(array)
 #define LAYER_WEIGHTS(array)   .layer_weights = (array), .n_layer_weights = sizeof(array) / sizeof *(array)

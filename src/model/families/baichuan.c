@@ -20,9 +20,7 @@ static const struct weight_name model_weights[] = { MODEL_ROWS };
 
 static const struct weight_name layer_weights[] = {
     PRE_NORM_ROWS,
-    { W_attn_q, LAYER "self_attn.W_pack.weight", NULL, 0 },
-    { W_attn_k, LAYER "self_attn.W_pack.weight", NULL, 0 },
-    { W_attn_v, LAYER "self_attn.W_pack.weight", NULL, 0 },
+    FUSED_QKV(LAYER "self_attn.W_pack.weight", NULL, 0),
     { W_attn_q, NULL, "blk.%d.attn_q.weight", 0 },
     { W_attn_k, NULL, "blk.%d.attn_k.weight", 0 },
     { W_attn_v, NULL, "blk.%d.attn_v.weight", 0 },

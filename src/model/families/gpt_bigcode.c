@@ -46,12 +46,8 @@ static const struct weight_name model_weights[] = {
 
 static const struct weight_name layer_weights[] = {
     LAYER_FRAME(0),
-    { W_attn_q, L "attn.c_attn.weight", "blk.%d.attn_qkv.weight", WEIGHT_GROUPED },
-    { W_attn_k, L "attn.c_attn.weight", "blk.%d.attn_qkv.weight", WEIGHT_GROUPED },
-    { W_attn_v, L "attn.c_attn.weight", "blk.%d.attn_qkv.weight", WEIGHT_GROUPED },
-    { W_attn_q_bias, L "attn.c_attn.bias", "blk.%d.attn_qkv.bias", WEIGHT_GROUPED },
-    { W_attn_k_bias, L "attn.c_attn.bias", "blk.%d.attn_qkv.bias", WEIGHT_GROUPED },
-    { W_attn_v_bias, L "attn.c_attn.bias", "blk.%d.attn_qkv.bias", WEIGHT_GROUPED },
+    FUSED_QKV(L "attn.c_attn.weight", "blk.%d.attn_qkv.weight", WEIGHT_GROUPED),
+    FUSED_QKV_BIAS(L "attn.c_attn.bias", "blk.%d.attn_qkv.bias", WEIGHT_GROUPED),
 };
 
 static const struct weight_name santacoder_weights[] = {

@@ -22,12 +22,8 @@ static const struct weight_name model_weights[] = {
 
 static const struct weight_name layer_weights[] = {
     { W_mixer_norm, LAYER "attention_norm.weight", "blk.%d.attn_norm.weight", 0 },
-    { W_attn_q, LAYER "attention.wqkv.weight", NULL, WEIGHT_GROUPED },
-    { W_attn_k, LAYER "attention.wqkv.weight", NULL, WEIGHT_GROUPED },
-    { W_attn_v, LAYER "attention.wqkv.weight", NULL, WEIGHT_GROUPED },
-    { W_attn_q_bias, LAYER "attention.wqkv.bias", NULL, WEIGHT_GROUPED, AT(qkv_bias) },
-    { W_attn_k_bias, LAYER "attention.wqkv.bias", NULL, WEIGHT_GROUPED, AT(qkv_bias) },
-    { W_attn_v_bias, LAYER "attention.wqkv.bias", NULL, WEIGHT_GROUPED, AT(qkv_bias) },
+    FUSED_QKV(LAYER "attention.wqkv.weight", NULL, WEIGHT_GROUPED),
+    FUSED_QKV_BIAS(LAYER "attention.wqkv.bias", NULL, WEIGHT_GROUPED, AT(qkv_bias)),
     { W_attn_q, NULL, "blk.%d.attn_q.weight", 0 },
     { W_attn_q_bias, NULL, "blk.%d.attn_q.bias", 0, AT(qkv_bias) },
     { W_attn_k, NULL, "blk.%d.attn_k.weight", 0 },

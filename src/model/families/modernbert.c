@@ -53,12 +53,8 @@ static const struct weight_name model_weights[] = {
 static const struct weight_name encoder_weights[] = {
     { W_mixer_norm, LAYER "attn_norm.weight", "blk.%d.attn_norm.weight", WEIGHT_OPTIONAL }, /* the first layer has none */
     { W_mixer_norm_bias, LAYER "attn_norm.bias", NULL, WEIGHT_OPTIONAL, AT(norm_bias) },
-    { W_attn_q, LAYER "attn.Wqkv.weight", "blk.%d.attn_qkv.weight", 0 },
-    { W_attn_k, LAYER "attn.Wqkv.weight", "blk.%d.attn_qkv.weight", 0 },
-    { W_attn_v, LAYER "attn.Wqkv.weight", "blk.%d.attn_qkv.weight", 0 },
-    { W_attn_q_bias, LAYER "attn.Wqkv.bias", NULL, 0, AT(qkv_bias) },
-    { W_attn_k_bias, LAYER "attn.Wqkv.bias", NULL, 0, AT(qkv_bias) },
-    { W_attn_v_bias, LAYER "attn.Wqkv.bias", NULL, 0, AT(qkv_bias) },
+    FUSED_QKV(LAYER "attn.Wqkv.weight", "blk.%d.attn_qkv.weight", 0),
+    FUSED_QKV_BIAS(LAYER "attn.Wqkv.bias", NULL, 0, AT(qkv_bias)),
     { W_attn_out, LAYER "attn.Wo.weight", "blk.%d.attn_output.weight", 0 },
     { W_attn_out_bias, LAYER "attn.Wo.bias", NULL, 0, AT(qkv_bias) },
     { W_ffn_norm, LAYER "mlp_norm.weight", "blk.%d.ffn_norm.weight", 0 },

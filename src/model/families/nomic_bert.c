@@ -57,9 +57,7 @@ static const struct weight_name model_weights[] = {
 
 #define LAYER(name) P "encoder.layers.%d." name "|bert.encoder.layers.%d." name
 static const struct weight_name encoder_weights[] = {
-    { W_attn_q, LAYER("attn.Wqkv.weight"), "blk.%d.attn_qkv.weight", 0 },
-    { W_attn_k, LAYER("attn.Wqkv.weight"), "blk.%d.attn_qkv.weight", 0 },
-    { W_attn_v, LAYER("attn.Wqkv.weight"), "blk.%d.attn_qkv.weight", 0 },
+    FUSED_QKV(LAYER("attn.Wqkv.weight"), "blk.%d.attn_qkv.weight", 0),
     { W_attn_out, LAYER("attn.out_proj.weight"), "blk.%d.attn_output.weight", 0 },
     { W_mixer_norm, LAYER("norm1.weight"), "blk.%d.attn_output_norm.weight", 0 },
     { W_mixer_norm_bias, LAYER("norm1.bias"), "blk.%d.attn_output_norm.bias", 0 },

@@ -18,9 +18,7 @@ static const struct weight_name model_weights[] = {
 
 static const struct weight_name layer_weights[] = {
     PRE_NORM_ROWS,
-    { W_attn_q, LAYER "self_attn.qkv_proj.weight", "blk.%d.attn_qkv.weight", 0 },
-    { W_attn_k, LAYER "self_attn.qkv_proj.weight", "blk.%d.attn_qkv.weight", 0 },
-    { W_attn_v, LAYER "self_attn.qkv_proj.weight", "blk.%d.attn_qkv.weight", 0 },
+    FUSED_QKV(LAYER "self_attn.qkv_proj.weight", "blk.%d.attn_qkv.weight", 0),
     { W_attn_out, LAYER "self_attn.o_proj.weight", "blk.%d.attn_output.weight", 0 },
     { W_ffn_gate, LAYER "mlp.gate_up_proj.weight", "blk.%d.ffn_up.weight", 0 },
     { W_ffn_up, LAYER "mlp.gate_up_proj.weight", "blk.%d.ffn_up.weight", 0 },

@@ -31,12 +31,8 @@ static const struct weight_name model_weights[] = {
 
 static const struct weight_name layer_weights[] = {
     { W_mixer_norm, BLOCK "ln_1.weight", "blk.%d.attn_norm.weight", 0 },
-    { W_attn_q, BLOCK "attn.c_attn.weight", "blk.%d.attn_qkv.weight", 0 },
-    { W_attn_k, BLOCK "attn.c_attn.weight", "blk.%d.attn_qkv.weight", 0 },
-    { W_attn_v, BLOCK "attn.c_attn.weight", "blk.%d.attn_qkv.weight", 0 },
-    { W_attn_q_bias, BLOCK "attn.c_attn.bias", "blk.%d.attn_qkv.bias", 0 },
-    { W_attn_k_bias, BLOCK "attn.c_attn.bias", "blk.%d.attn_qkv.bias", 0 },
-    { W_attn_v_bias, BLOCK "attn.c_attn.bias", "blk.%d.attn_qkv.bias", 0 },
+    FUSED_QKV(BLOCK "attn.c_attn.weight", "blk.%d.attn_qkv.weight", 0),
+    FUSED_QKV_BIAS(BLOCK "attn.c_attn.bias", "blk.%d.attn_qkv.bias", 0),
     { W_attn_out, BLOCK "attn.c_proj.weight", "blk.%d.attn_output.weight", 0 },
     { W_ffn_norm, BLOCK "ln_2.weight", "blk.%d.ffn_norm.weight", 0 },
     { W_ffn_gate, BLOCK "mlp.w2.weight", "blk.%d.ffn_gate.weight", 0 },
