@@ -1,22 +1,13 @@
 /* DeepSeek V2, V3 and R1: latent attention, experts in groups with shared ones, first layers dense. DeepSeek-AI 2024. */
-#include "model/family.h"
+#include "model/families/rows.h"
 #include "model/rope.h"
 
 #include <math.h>
 #include <stdio.h>
 
 static const struct config_key keys[] = {
-    { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
-    { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_REQUIRED },
-    { "num_hidden_layers", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_REQUIRED },
-    { "num_attention_heads", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_REQUIRED },
+    BODY_KEYS, CONTEXT_KEYS, RMS_KEYS, ACT_KEYS, TIED_KEYS, ATTENTION_BIAS_KEYS,
     { "intermediate_size", "feed_forward_length", CONFIG_INT, AT(ff_width), 1, 1 << 22, CONFIG_REQUIRED },
-    { "max_position_embeddings", "context_length", CONFIG_INT, AT(context), 1, 1 << 28, CONFIG_GGUF_REQUIRED },
-    { "rms_norm_eps", "attention.layer_norm_rms_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
-    { "hidden_act", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
-    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    { "attention_bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 },
-    { "attention_bias", NULL, CONFIG_BOOL, AT(out_bias), 0, 0, 0 },
     { "q_lora_rank", "attention.q_lora_rank", CONFIG_INT, AT(q_rank), 1, 1 << 16, 0 },
     { "kv_lora_rank", "attention.kv_lora_rank", CONFIG_INT, AT(kv_rank), 1, 1 << 16, CONFIG_REQUIRED },
     { "qk_nope_head_dim", NULL, CONFIG_INT, AT(nope_width), 1, 1024, CONFIG_HF_REQUIRED },
@@ -57,15 +48,10 @@ static const struct config_guard v2_guards[] = {
     END_GUARDS,
 };
 
-static const struct weight_name model_weights[] = {
-    { W_embed, "model.embed_tokens.weight", "token_embd.weight", 0 },
-    { W_norm, "model.norm.weight", "output_norm.weight", 0 },
-    { W_head, "lm_head.weight", "output.weight", WEIGHT_OPTIONAL },
-};
+static const struct weight_name model_weights[] = { MODEL_ROWS };
 
-#define LAYER "model.layers.%d."
 static const struct weight_name layer_weights[] = {
-    { W_mixer_norm, LAYER "input_layernorm.weight", "blk.%d.attn_norm.weight", 0 },
+    PRE_NORM_ROWS,
     { W_latent_q, LAYER "self_attn.q_proj.weight", "blk.%d.attn_q.weight", WEIGHT_NO_QRANK },
     { W_latent_q_a, LAYER "self_attn.q_a_proj.weight", "blk.%d.attn_q_a.weight", WEIGHT_QRANK },
     { W_latent_q_a_bias, LAYER "self_attn.q_a_proj.bias", NULL, WEIGHT_QRANK, AT(qkv_bias) },
@@ -79,15 +65,8 @@ static const struct weight_name layer_weights[] = {
     { W_latent_v_b, NULL, "blk.%d.attn_v_b.weight", 0 },
     { W_latent_out, LAYER "self_attn.o_proj.weight", "blk.%d.attn_output.weight", 0 },
     { W_latent_out_bias, LAYER "self_attn.o_proj.bias", NULL, 0, AT(out_bias) },
-    { W_ffn_norm, LAYER "post_attention_layernorm.weight", "blk.%d.ffn_norm.weight", 0 },
-    { W_ffn_gate, LAYER "mlp.gate_proj.weight", "blk.%d.ffn_gate.weight", WEIGHT_DENSE },
-    { W_ffn_up, LAYER "mlp.up_proj.weight", "blk.%d.ffn_up.weight", WEIGHT_DENSE },
-    { W_ffn_down, LAYER "mlp.down_proj.weight", "blk.%d.ffn_down.weight", WEIGHT_DENSE },
-    { W_router, LAYER "mlp.gate.weight", "blk.%d.ffn_gate_inp.weight", WEIGHT_EXPERTS },
+    EXPERT_ROWS,
     { W_router_bias, LAYER "mlp.gate.e_score_correction_bias", "blk.%d.exp_probs_b.bias", WEIGHT_EXPERTS, AT(expert_sigmoid) },
-    { W_expert_gate, LAYER "mlp.experts.%e.gate_proj.weight", "blk.%d.ffn_gate_exps.weight", WEIGHT_EXPERTS },
-    { W_expert_up, LAYER "mlp.experts.%e.up_proj.weight", "blk.%d.ffn_up_exps.weight", WEIGHT_EXPERTS },
-    { W_expert_down, LAYER "mlp.experts.%e.down_proj.weight", "blk.%d.ffn_down_exps.weight", WEIGHT_EXPERTS },
     { W_shared_gate, LAYER "mlp.shared_experts.gate_proj.weight", "blk.%d.ffn_gate_shexp.weight", WEIGHT_EXPERTS | WEIGHT_SHARED },
     { W_shared_up, LAYER "mlp.shared_experts.up_proj.weight", "blk.%d.ffn_up_shexp.weight", WEIGHT_EXPERTS | WEIGHT_SHARED },
     { W_shared_down, LAYER "mlp.shared_experts.down_proj.weight", "blk.%d.ffn_down_shexp.weight", WEIGHT_EXPERTS | WEIGHT_SHARED },

@@ -1,6 +1,6 @@
 /* Falcon: attention and feed-forward part side by side, one key/value head (7B) or groups of them behind two norms (40B, 180B); the
  * RefinedWeb sizes go one after the other, with ALiBi and biases. Almazrouei et al. 2023. Its first files call it RefinedWeb. */
-#include "model/family.h"
+#include "model/families/rows.h"
 
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
@@ -22,10 +22,8 @@ static const struct config_key keys[] = {
 static const struct config_guard guards[] = {
     { "quantization_config.quant_method", NULL, NULL },
     { "apply_residual_connection_post_layernorm", NULL, "false" },
-    { "rope_parameters.partial_rotary_factor|rope_scaling.partial_rotary_factor|partial_rotary_factor", NULL, "1" },
+    WHOLE_HEAD_GUARDS, ROPE_SCALE_GUARDS,
     { NULL, "attention.clamp_kqv", NULL },
-    { NULL, "rope.scale_linear", "1" },
-    { NULL, "rope.scaling.attn_factor", "1" },
     END_GUARDS,
 };
 

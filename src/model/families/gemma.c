@@ -19,14 +19,8 @@ static const struct config_key gemma2_keys[] = {
 /* Folders of pictures and text leave out what the class has as its default. */
 static const struct config_key gemma3_keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, 0 },
-    { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_GGUF_REQUIRED },
-    { "num_hidden_layers", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_GGUF_REQUIRED },
-    { "num_attention_heads", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_GGUF_REQUIRED },
+    DEFAULT_SIZE_KEYS, HEAD_KEYS, RMS_KEYS, ATTENTION_BIAS_KEYS,
     { "num_key_value_heads", "attention.head_count_kv", CONFIG_INT, AT(n_kv), 1, 4096, CONFIG_GGUF_REQUIRED },
-    { "intermediate_size", "feed_forward_length", CONFIG_INT, AT(ff_width), 1, 1 << 22, CONFIG_GGUF_REQUIRED },
-    { "max_position_embeddings", "context_length", CONFIG_INT, AT(context), 1, 1 << 28, CONFIG_GGUF_REQUIRED },
-    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    HEAD_KEYS, RMS_KEYS, ATTENTION_BIAS_KEYS,
     { "hidden_activation", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
     { "sliding_window", "attention.sliding_window", CONFIG_INT, AT(window), 1, 1 << 28, 0 },
     { "final_logit_softcapping", "final_logit_softcapping", CONFIG_FLOAT, AT(head_softcap), 1e-9, 1e9, 0 },

@@ -2,30 +2,15 @@
  * feed-forward part side by side behind a norm each, or one after the other. Black et al. 2022. */
 #include <math.h>
 
-#include "model/family.h"
+#include "model/families/rows.h"
 #include "model/rope.h"
 
-static const struct config_key keys[] = {
-    { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
-    { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_GGUF_REQUIRED },
-    { "num_hidden_layers", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_GGUF_REQUIRED },
-    { "num_attention_heads", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_GGUF_REQUIRED },
-    { "intermediate_size", "feed_forward_length", CONFIG_INT, AT(ff_width), 1, 1 << 22, CONFIG_GGUF_REQUIRED },
-    { "max_position_embeddings", "context_length", CONFIG_INT, AT(context), 1, 1 << 28, CONFIG_GGUF_REQUIRED },
-    { "layer_norm_eps", "attention.layer_norm_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
-    { "hidden_act", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
-    { "attention_bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 },
-    { "attention_bias", NULL, CONFIG_BOOL, AT(out_bias), 0, 0, 0 },
-    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    END_KEYS,
-};
+static const struct config_key keys[] = { VOCAB_KEYS, DEFAULT_SIZE_KEYS, NORM_KEYS, ACT_KEYS, ATTENTION_BIAS_KEYS, END_KEYS };
 
 static const struct config_guard guards[] = {
     { "quantization_config.quant_method", NULL, NULL },
     { NULL, "attention.clamp_kqv", NULL },
-    { NULL, "rope.scale_linear", "1" },
-    { NULL, "rope.scaling.attn_factor", "1" },
-    END_GUARDS,
+    ROPE_SCALE_GUARDS, END_GUARDS,
 };
 
 static const struct weight_name model_weights[] = {

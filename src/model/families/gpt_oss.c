@@ -1,23 +1,17 @@
 /* gpt-oss: experts in MXFP4 with biases and a clamped gate, sinks in the softmax, every second layer with a window. OpenAI 2025. */
-#include "model/family.h"
+#include "model/families/rows.h"
 
 static const struct config_key keys[] = {
-    { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
-    { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_REQUIRED },
-    { "num_hidden_layers", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_REQUIRED },
-    { "num_attention_heads", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_REQUIRED },
+    BODY_KEYS, CONTEXT_KEYS, RMS_KEYS, TIED_KEYS,
     { "num_key_value_heads", "attention.head_count_kv", CONFIG_INT, AT(n_kv), 1, 4096, CONFIG_GGUF_REQUIRED },
     { "head_dim", "attention.key_length", CONFIG_INT, AT(key_width), 2, 1024, CONFIG_GGUF_REQUIRED },
     { "intermediate_size", "expert_feed_forward_length", CONFIG_INT, AT(expert_ff_width), 1, 1 << 22, CONFIG_REQUIRED },
     { "num_local_experts|num_experts", "expert_count", CONFIG_INT, AT(n_expert), 1, 4096, CONFIG_GGUF_REQUIRED },
     { "num_experts_per_tok|experts_per_token", "expert_used_count", CONFIG_INT, AT(n_expert_used), 1, 4096, CONFIG_GGUF_REQUIRED },
-    { "max_position_embeddings", "context_length", CONFIG_INT, AT(context), 1, 1 << 28, CONFIG_GGUF_REQUIRED },
-    { "rms_norm_eps", "attention.layer_norm_rms_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
     { "sliding_window", "attention.sliding_window", CONFIG_INT, AT(window), 1, 1 << 28, CONFIG_GGUF_REQUIRED },
     { "swiglu_alpha", NULL, CONFIG_FLOAT, AT(glu_alpha), 1e-6, 1e6, 0 },
     { "swiglu_limit", NULL, CONFIG_FLOAT, AT(glu_limit), 1e-6, 1e6, 0 },
     { "attention_bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 },
-    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
     END_KEYS,
 };
 
@@ -26,23 +20,13 @@ static const struct config_guard guards[] = {
     END_GUARDS,
 };
 
-static const struct weight_name model_weights[] = {
-    { W_embed, "model.embed_tokens.weight", "token_embd.weight", 0 },
-    { W_norm, "model.norm.weight", "output_norm.weight", 0 },
-    { W_head, "lm_head.weight", "output.weight", WEIGHT_OPTIONAL },
-};
+static const struct weight_name model_weights[] = { MODEL_ROWS };
 
 /* Folders keep gate and up of an expert in one tensor, their rows taking turns. */
-#define LAYER "model.layers.%d."
 #define EXPERTS LAYER "mlp.experts."
 static const struct weight_name layer_weights[] = {
     { W_mixer_norm, LAYER "input_layernorm.weight", "blk.%d.attn_norm.weight", 0 },
-    { W_attn_q, LAYER "self_attn.q_proj.weight", "blk.%d.attn_q.weight", 0 },
-    { W_attn_q_bias, LAYER "self_attn.q_proj.bias", "blk.%d.attn_q.bias", 0, AT(qkv_bias) },
-    { W_attn_k, LAYER "self_attn.k_proj.weight", "blk.%d.attn_k.weight", 0 },
-    { W_attn_k_bias, LAYER "self_attn.k_proj.bias", "blk.%d.attn_k.bias", 0, AT(qkv_bias) },
-    { W_attn_v, LAYER "self_attn.v_proj.weight", "blk.%d.attn_v.weight", 0 },
-    { W_attn_v_bias, LAYER "self_attn.v_proj.bias", "blk.%d.attn_v.bias", 0, AT(qkv_bias) },
+    QKV_ROWS,
     { W_attn_sinks, LAYER "self_attn.sinks", "blk.%d.attn_sinks.weight", 0 },
     { W_attn_out, LAYER "self_attn.o_proj.weight", "blk.%d.attn_output.weight", 0 },
     { W_attn_out_bias, LAYER "self_attn.o_proj.bias", "blk.%d.attn_output.bias", 0, AT(qkv_bias) },

@@ -1,6 +1,6 @@
 /* GPT-J: rotary pairs (2i, 2i + 1) in part of each head, attention and feed-forward part side by side behind one norm, a head with
  * a bias. CodeGen is the same with one fused product for queries, values and keys. Wang & Komatsuzaki 2021; Nijkamp et al. 2022. */
-#include "model/family.h"
+#include "model/families/rows.h"
 
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
@@ -19,8 +19,7 @@ static const struct config_key keys[] = {
 /* The classes know neither scaling nor another base. */
 static const struct config_guard guards[] = {
     { "quantization_config.quant_method", NULL, NULL },
-    { "rope_scaling.type|rope_scaling.rope_type|rope_parameters.rope_type", NULL, "default" },
-    { "rope_theta|rope_parameters.rope_theta", NULL, "10000" },
+    PLAIN_ROPE_GUARDS,
     { "scale_attn_weights", NULL, "true" },
     END_GUARDS,
 };

@@ -1,20 +1,9 @@
 /* LLaMA and what shares its shape: rotary, RMS norm, gated feed-forward, grouped queries. Mistral adds a window, Mixtral experts;
  * their GGUF files call themselves "llama" too, so the GGUF rows know experts. Touvron et al. 2023; Jiang et al. 2023, 2024. */
-#include "model/family.h"
+#include "model/families/rows.h"
 
 static const struct config_key keys[] = {
-    { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
-    { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_REQUIRED },
-    { "num_hidden_layers", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_REQUIRED },
-    { "num_attention_heads", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_REQUIRED },
-    { "num_key_value_heads", "attention.head_count_kv", CONFIG_INT, AT(n_kv), 1, 4096, 0 },
-    { "head_dim", "attention.key_length", CONFIG_INT, AT(key_width), 2, 1024, 0 },
-    { "head_dim", "attention.value_length", CONFIG_INT, AT(value_width), 1, 1024, 0 },
-    { "intermediate_size", "feed_forward_length", CONFIG_INT, AT(ff_width), 1, 1 << 22, CONFIG_REQUIRED },
-    { "max_position_embeddings", "context_length", CONFIG_INT, AT(context), 1, 1 << 28, CONFIG_GGUF_REQUIRED },
-    { "rms_norm_eps", "attention.layer_norm_rms_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
-    { "hidden_act", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
-    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
+    SIZE_KEYS, HEAD_KEYS, RMS_KEYS, ACT_KEYS,
     { NULL, "expert_count", CONFIG_INT, AT(n_expert), 0, 4096, 0 },
     { NULL, "expert_used_count", CONFIG_INT, AT(n_expert_used), 0, 4096, 0 },
     { NULL, "attention.sliding_window", CONFIG_INT, AT(window), 0, 1 << 28, 0 },
@@ -23,8 +12,7 @@ static const struct config_key keys[] = {
 
 /* Keys that only LLaMA itself reads. */
 static const struct config_key llama_keys[] = {
-    { "attention_bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 },
-    { "attention_bias", NULL, CONFIG_BOOL, AT(out_bias), 0, 0, 0 },
+    ATTENTION_BIAS_KEYS,
     { "mlp_bias", NULL, CONFIG_BOOL, AT(ffn_bias), 0, 0, 0 },
     END_KEYS,
 };
@@ -52,47 +40,30 @@ static const struct config_guard guards[] = {
     { NULL, "attention.clamp_kqv", NULL },
     { NULL, "use_parallel_residual", "false" },
     { NULL, "rope.scaling.finetuned", "true" },
-    { NULL, "rope.scale_linear", "1" },
-    { NULL, "rope.scaling.attn_factor", "1" },
+    ROPE_SCALE_GUARDS,
     END_GUARDS,
 };
 
-static const struct config_guard scaled_guards[] = {
-    { "rope_parameters.partial_rotary_factor|rope_scaling.partial_rotary_factor|partial_rotary_factor", NULL, "1" },
-    END_GUARDS,
-};
+static const struct config_guard scaled_guards[] = { WHOLE_HEAD_GUARDS, END_GUARDS };
 
 static const struct weight_name model_weights[] = {
-    { W_embed, "model.embed_tokens.weight", "token_embd.weight", 0 },
-    { W_norm, "model.norm.weight", "output_norm.weight", 0 },
-    { W_head, "lm_head.weight", "output.weight", WEIGHT_OPTIONAL },
+    MODEL_ROWS,
     { W_rope_divisors, NULL, "rope_freqs.weight", WEIGHT_OPTIONAL },
 };
 
 static const struct weight_name layer_weights[] = {
-    { W_mixer_norm, "model.layers.%d.input_layernorm.weight", "blk.%d.attn_norm.weight", 0 },
-    { W_attn_q, "model.layers.%d.self_attn.q_proj.weight", "blk.%d.attn_q.weight", 0 },
-    { W_attn_q_bias, "model.layers.%d.self_attn.q_proj.bias", "blk.%d.attn_q.bias", 0, AT(qkv_bias) },
-    { W_attn_k, "model.layers.%d.self_attn.k_proj.weight", "blk.%d.attn_k.weight", 0 },
-    { W_attn_k_bias, "model.layers.%d.self_attn.k_proj.bias", "blk.%d.attn_k.bias", 0, AT(qkv_bias) },
-    { W_attn_v, "model.layers.%d.self_attn.v_proj.weight", "blk.%d.attn_v.weight", 0 },
-    { W_attn_v_bias, "model.layers.%d.self_attn.v_proj.bias", "blk.%d.attn_v.bias", 0, AT(qkv_bias) },
-    { W_attn_out, "model.layers.%d.self_attn.o_proj.weight", "blk.%d.attn_output.weight", 0 },
-    { W_attn_out_bias, "model.layers.%d.self_attn.o_proj.bias", "blk.%d.attn_output.bias", 0, AT(out_bias) },
-    { W_ffn_norm, "model.layers.%d.post_attention_layernorm.weight", "blk.%d.ffn_norm.weight", 0 },
-    { W_ffn_gate, "model.layers.%d.mlp.gate_proj.weight", "blk.%d.ffn_gate.weight", WEIGHT_DENSE },
-    { W_ffn_gate_bias, "model.layers.%d.mlp.gate_proj.bias", "blk.%d.ffn_gate.bias", WEIGHT_DENSE, AT(ffn_bias) },
-    { W_ffn_up, "model.layers.%d.mlp.up_proj.weight", "blk.%d.ffn_up.weight", WEIGHT_DENSE },
-    { W_ffn_up_bias, "model.layers.%d.mlp.up_proj.bias", "blk.%d.ffn_up.bias", WEIGHT_DENSE, AT(ffn_bias) },
-    { W_ffn_down, "model.layers.%d.mlp.down_proj.weight", "blk.%d.ffn_down.weight", WEIGHT_DENSE },
-    { W_ffn_down_bias, "model.layers.%d.mlp.down_proj.bias", "blk.%d.ffn_down.bias", WEIGHT_DENSE, AT(ffn_bias) },
-    { W_router, "model.layers.%d.block_sparse_moe.gate.weight", "blk.%d.ffn_gate_inp.weight", WEIGHT_EXPERTS },
-    { W_expert_gate, "model.layers.%d.block_sparse_moe.experts.%e.w1.weight", "blk.%d.ffn_gate_exps.weight|blk.%d.ffn_gate.%e.weight", WEIGHT_EXPERTS },
-    { W_expert_up, "model.layers.%d.block_sparse_moe.experts.%e.w3.weight", "blk.%d.ffn_up_exps.weight|blk.%d.ffn_up.%e.weight", WEIGHT_EXPERTS },
-    { W_expert_down, "model.layers.%d.block_sparse_moe.experts.%e.w2.weight", "blk.%d.ffn_down_exps.weight|blk.%d.ffn_down.%e.weight", WEIGHT_EXPERTS },
+    PRE_NORM_ROWS, QKV_ROWS, OUT_ROWS,
+    { W_ffn_gate, LAYER "mlp.gate_proj.weight", "blk.%d.ffn_gate.weight", WEIGHT_DENSE },
+    { W_ffn_gate_bias, LAYER "mlp.gate_proj.bias", "blk.%d.ffn_gate.bias", WEIGHT_DENSE, AT(ffn_bias) },
+    { W_ffn_up, LAYER "mlp.up_proj.weight", "blk.%d.ffn_up.weight", WEIGHT_DENSE },
+    { W_ffn_up_bias, LAYER "mlp.up_proj.bias", "blk.%d.ffn_up.bias", WEIGHT_DENSE, AT(ffn_bias) },
+    { W_ffn_down, LAYER "mlp.down_proj.weight", "blk.%d.ffn_down.weight", WEIGHT_DENSE },
+    { W_ffn_down_bias, LAYER "mlp.down_proj.bias", "blk.%d.ffn_down.bias", WEIGHT_DENSE, AT(ffn_bias) },
+    { W_router, LAYER "block_sparse_moe.gate.weight", "blk.%d.ffn_gate_inp.weight", WEIGHT_EXPERTS },
+    { W_expert_gate, LAYER "block_sparse_moe.experts.%e.w1.weight", "blk.%d.ffn_gate_exps.weight|blk.%d.ffn_gate.%e.weight", WEIGHT_EXPERTS },
+    { W_expert_up, LAYER "block_sparse_moe.experts.%e.w3.weight", "blk.%d.ffn_up_exps.weight|blk.%d.ffn_up.%e.weight", WEIGHT_EXPERTS },
+    { W_expert_down, LAYER "block_sparse_moe.experts.%e.w2.weight", "blk.%d.ffn_down_exps.weight|blk.%d.ffn_down.%e.weight", WEIGHT_EXPERTS },
 };
-
-static const char *const harmless[] = { "rotary_emb.inv_freq", NULL };
 
 /* Derived numbers; Hugging Face keeps queries and keys in half-split order, GGUF and llama2.c in pairs. */
 static int finish_shape(struct arch *a, const struct config *c, struct hearth_error *err)
@@ -150,7 +121,7 @@ const struct family family_llama = {
     .hf_types = (const char *const[]){ "llama", NULL }, .gguf_archs = (const char *const[]){ "llama", NULL },
     .heads = (const char *const[]){ "LlamaForCausalLM", "LLaMAForCausalLM", "YiForCausalLM", NULL },
     .initial = { LLAMA_AXES, .eos = 2, .context = 2048, .norm_eps = 1e-6f, .rope.theta = 10000 },
-    .keys = keys, .guards = guards, .harmless = harmless, .finish = finish_llama,
+    .keys = keys, .guards = guards, .harmless = rows_harmless, .finish = finish_llama,
     MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),
 };
 
@@ -158,7 +129,7 @@ const struct family family_mistral = {
     .name = "mistral", .models = "Mistral 7B, Instruct, OpenOrca, OpenHermes, Zephyr, Dans-AdventurousWinds, Mistral Nemo, Codestral 22B",
     .hf_types = (const char *const[]){ "mistral", NULL }, .heads = (const char *const[]){ "MistralForCausalLM", NULL },
     .initial = { LLAMA_AXES, .eos = 2, .context = 4096 * 32, .norm_eps = 1e-6f, .rope.theta = 10000, .n_kv = 8, .window = 4096 },
-    .keys = keys, .guards = guards, .harmless = harmless, .finish = finish_mistral,
+    .keys = keys, .guards = guards, .harmless = rows_harmless, .finish = finish_mistral,
     MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),
 };
 
@@ -166,7 +137,7 @@ const struct family family_mixtral = {
     .name = "mixtral", .models = "Mixtral 8x7B, 8x22B, Nous-Hermes-2-Mixtral, Dolphin-Mixtral",
     .hf_types = (const char *const[]){ "mixtral", NULL }, .heads = (const char *const[]){ "MixtralForCausalLM", NULL },
     .initial = { LLAMA_AXES, .eos = 2, .context = 4096 * 32, .norm_eps = 1e-5f, .rope.theta = 1e6, .n_kv = 8, .n_expert_used = 2 },
-    .keys = keys, .guards = guards, .harmless = harmless, .finish = finish_mixtral,
+    .keys = keys, .guards = guards, .harmless = rows_harmless, .finish = finish_mixtral,
     MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),
 };
 

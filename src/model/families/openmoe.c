@@ -22,8 +22,7 @@ static const struct config_guard guards[] = {
     { "mlp_gated", NULL, "true" },
     { "attention_bias", NULL, "false" },
     { "mlp_bias", NULL, "false" },
-    { "rope_scaling.type|rope_scaling.rope_type|rope_parameters.rope_type", NULL, "default" },
-    { "rope_theta|rope_parameters.rope_theta", NULL, "10000" },
+    PLAIN_ROPE_GUARDS,
     END_GUARDS,
 };
 

@@ -1,19 +1,8 @@
 /* Persimmon: GPT-NeoX's fused product and partial rotary, with queries and keys normalised head by head, and squared ReLU.
  * Adept 2023. */
-#include "model/family.h"
+#include "model/families/rows.h"
 
-static const struct config_key keys[] = {
-    { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
-    { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_GGUF_REQUIRED },
-    { "num_hidden_layers", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_GGUF_REQUIRED },
-    { "num_attention_heads", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_GGUF_REQUIRED },
-    { "intermediate_size", "feed_forward_length", CONFIG_INT, AT(ff_width), 1, 1 << 22, CONFIG_GGUF_REQUIRED },
-    { "max_position_embeddings", "context_length", CONFIG_INT, AT(context), 1, 1 << 28, CONFIG_GGUF_REQUIRED },
-    { "layer_norm_eps", "attention.layer_norm_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
-    { "hidden_act", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
-    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    END_KEYS,
-};
+static const struct config_key keys[] = { VOCAB_KEYS, DEFAULT_SIZE_KEYS, NORM_KEYS, ACT_KEYS, END_KEYS };
 
 static const struct config_guard guards[] = {
     { "quantization_config.quant_method", NULL, NULL },
@@ -75,5 +64,5 @@ const struct family family_persimmon = {
                  .position = POSITION_ROTARY, .rope.theta = 10000, .context = 16384, .width = 4096, .n_layer = 36, .n_head = 64,
                  .ff_width = 16384, .bos = 1, .eos = 2, .start = -1, .pad = -1 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),
-    .harmless = (const char *const[]){ "rotary_emb.inv_freq", NULL }, .finish = finish,
+    .harmless = rows_harmless, .finish = finish,
 };

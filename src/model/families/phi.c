@@ -4,7 +4,7 @@
 #include "model/families/rows.h"
 
 static const struct config_key keys[] = {
-    { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
+    VOCAB_KEYS,
     { "hidden_size|n_embd", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_REQUIRED },
     { "num_hidden_layers|n_layer", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_REQUIRED },
     { "num_attention_heads|n_head", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_REQUIRED },
@@ -13,8 +13,7 @@ static const struct config_key keys[] = {
     { "max_position_embeddings|n_positions", "context_length", CONFIG_INT, AT(context), 1, 1 << 28, CONFIG_GGUF_REQUIRED },
     { "layer_norm_eps|layer_norm_epsilon", "attention.layer_norm_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
     { "hidden_act|activation_function", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
-    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    HEAD_KEYS, END_KEYS,
+    TIED_KEYS, HEAD_KEYS, END_KEYS,
 };
 
 static const struct config_guard guards[] = { COMMON_GUARDS, END_GUARDS };

@@ -1,24 +1,17 @@
 /* Qwen's mixtures of experts: Qwen2-MoE with a shared expert that each token weighs, Qwen3-MoE with normalised queries and keys.
  * Qwen team 2024, 2025. */
-#include "model/family.h"
+#include "model/families/rows.h"
 
 static const struct config_key keys[] = {
-    { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
-    { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_REQUIRED },
-    { "num_hidden_layers", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_REQUIRED },
-    { "num_attention_heads", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_REQUIRED },
+    BODY_KEYS, CONTEXT_KEYS, RMS_KEYS, ACT_KEYS, TIED_KEYS,
     { "num_key_value_heads", "attention.head_count_kv", CONFIG_INT, AT(n_kv), 1, 4096, CONFIG_GGUF_REQUIRED },
     { "head_dim", "attention.key_length", CONFIG_INT, AT(key_width), 2, 1024, 0 },
     { "intermediate_size", "feed_forward_length", CONFIG_INT, AT(ff_width), 1, 1 << 22, CONFIG_HF_REQUIRED },
     { "moe_intermediate_size", "expert_feed_forward_length", CONFIG_INT, AT(expert_ff_width), 1, 1 << 22, CONFIG_GGUF_REQUIRED },
     { "num_experts|num_local_experts", "expert_count", CONFIG_INT, AT(n_expert), 1, 4096, CONFIG_GGUF_REQUIRED },
     { "num_experts_per_tok", "expert_used_count", CONFIG_INT, AT(n_expert_used), 1, 4096, CONFIG_GGUF_REQUIRED },
-    { "max_position_embeddings", "context_length", CONFIG_INT, AT(context), 1, 1 << 28, CONFIG_GGUF_REQUIRED },
-    { "rms_norm_eps", "attention.layer_norm_rms_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
     { "norm_topk_prob", "expert_weights_norm", CONFIG_BOOL, AT(expert_normalize), 0, 0, 0 },
     { NULL, "expert_weights_scale", CONFIG_FLOAT, AT(expert_scale), 0, 1e6, 0 },
-    { "hidden_act", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
-    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
     END_KEYS,
 };
 
@@ -28,11 +21,7 @@ static const struct config_key qwen2_keys[] = {
     END_KEYS,
 };
 
-static const struct config_key qwen3_keys[] = {
-    { "attention_bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 },
-    { "attention_bias", NULL, CONFIG_BOOL, AT(out_bias), 0, 0, 0 },
-    END_KEYS,
-};
+static const struct config_key qwen3_keys[] = { ATTENTION_BIAS_KEYS, END_KEYS };
 
 static const struct config_key window_key[] = {
     { "sliding_window", NULL, CONFIG_INT, AT(window), 1, 1 << 28, 0 },
@@ -45,33 +34,13 @@ static const struct config_guard guards[] = {
     END_GUARDS,
 };
 
-#define LAYER "model.layers.%d."
-static const struct weight_name model_weights[] = {
-    { W_embed, "model.embed_tokens.weight", "token_embd.weight", 0 },
-    { W_norm, "model.norm.weight", "output_norm.weight", 0 },
-    { W_head, "lm_head.weight", "output.weight", WEIGHT_OPTIONAL },
-};
+static const struct weight_name model_weights[] = { MODEL_ROWS };
 
 static const struct weight_name layer_weights[] = {
-    { W_mixer_norm, LAYER "input_layernorm.weight", "blk.%d.attn_norm.weight", 0 },
-    { W_attn_q, LAYER "self_attn.q_proj.weight", "blk.%d.attn_q.weight", 0 },
-    { W_attn_q_bias, LAYER "self_attn.q_proj.bias", "blk.%d.attn_q.bias", 0, AT(qkv_bias) },
-    { W_attn_k, LAYER "self_attn.k_proj.weight", "blk.%d.attn_k.weight", 0 },
-    { W_attn_k_bias, LAYER "self_attn.k_proj.bias", "blk.%d.attn_k.bias", 0, AT(qkv_bias) },
-    { W_attn_v, LAYER "self_attn.v_proj.weight", "blk.%d.attn_v.weight", 0 },
-    { W_attn_v_bias, LAYER "self_attn.v_proj.bias", "blk.%d.attn_v.bias", 0, AT(qkv_bias) },
-    { W_attn_q_norm, LAYER "self_attn.q_norm.weight", "blk.%d.attn_q_norm.weight", WEIGHT_QK_NORM },
-    { W_attn_k_norm, LAYER "self_attn.k_norm.weight", "blk.%d.attn_k_norm.weight", WEIGHT_QK_NORM },
+    PRE_NORM_ROWS, QKV_ROWS, QK_NORM_ROWS,
     { W_attn_out, LAYER "self_attn.o_proj.weight", "blk.%d.attn_output.weight", 0 },
     { W_attn_out_bias, LAYER "self_attn.o_proj.bias", NULL, 0, AT(out_bias) },
-    { W_ffn_norm, LAYER "post_attention_layernorm.weight", "blk.%d.ffn_norm.weight", 0 },
-    { W_ffn_gate, LAYER "mlp.gate_proj.weight", "blk.%d.ffn_gate.weight", WEIGHT_DENSE },
-    { W_ffn_up, LAYER "mlp.up_proj.weight", "blk.%d.ffn_up.weight", WEIGHT_DENSE },
-    { W_ffn_down, LAYER "mlp.down_proj.weight", "blk.%d.ffn_down.weight", WEIGHT_DENSE },
-    { W_router, LAYER "mlp.gate.weight", "blk.%d.ffn_gate_inp.weight", WEIGHT_EXPERTS },
-    { W_expert_gate, LAYER "mlp.experts.%e.gate_proj.weight", "blk.%d.ffn_gate_exps.weight", WEIGHT_EXPERTS },
-    { W_expert_up, LAYER "mlp.experts.%e.up_proj.weight", "blk.%d.ffn_up_exps.weight", WEIGHT_EXPERTS },
-    { W_expert_down, LAYER "mlp.experts.%e.down_proj.weight", "blk.%d.ffn_down_exps.weight", WEIGHT_EXPERTS },
+    EXPERT_ROWS,
     { W_shared_router, LAYER "mlp.shared_expert_gate.weight", "blk.%d.ffn_gate_inp_shexp.weight", WEIGHT_EXPERTS | WEIGHT_SHARED },
     { W_shared_gate, LAYER "mlp.shared_expert.gate_proj.weight", "blk.%d.ffn_gate_shexp.weight", WEIGHT_EXPERTS | WEIGHT_SHARED },
     { W_shared_up, LAYER "mlp.shared_expert.up_proj.weight", "blk.%d.ffn_up_shexp.weight", WEIGHT_EXPERTS | WEIGHT_SHARED },

@@ -25,10 +25,7 @@ int rows_heads(struct arch *a, const struct config *c, struct hearth_error *err)
 }
 
 /* With a scaling such a class would fail on part of a head; only longrope reads a factor of its own from GGUF. */
-static const struct config_guard whole_heads[] = {
-    { "rope_parameters.partial_rotary_factor|rope_scaling.partial_rotary_factor|partial_rotary_factor", NULL, "1" },
-    END_GUARDS,
-};
+static const struct config_guard whole_heads[] = { WHOLE_HEAD_GUARDS, END_GUARDS };
 static const struct config_guard factor_guards[] = { { NULL, "rope.scaling.attn_factor", "1" }, END_GUARDS };
 
 int rows_heads_and_rope(struct arch *a, const struct config *c, struct hearth_error *err)

@@ -5,16 +5,29 @@
 
 #include "model/family.h"
 
-/* Sizes. GGUF tells the vocabulary by the rows of its embeddings. */
-#define SIZE_KEYS                                                                                                      \
-    { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },                                   \
+/* Sizes. GGUF tells the vocabulary by the rows of its embeddings. BODY_KEYS is for families that have the other sizes under
+ * keys of their own. */
+#define VOCAB_KEYS   { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED }
+#define CONTEXT_KEYS { "max_position_embeddings", "context_length", CONFIG_INT, AT(context), 1, 1 << 28, CONFIG_GGUF_REQUIRED }
+#define TIED_KEYS    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 }
+#define BODY_KEYS                                                                                                      \
+    VOCAB_KEYS,                                                                                                        \
     { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_REQUIRED },                         \
     { "num_hidden_layers", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_REQUIRED },                         \
-    { "num_attention_heads", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_REQUIRED },               \
+    { "num_attention_heads", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_REQUIRED }
+#define SIZE_KEYS                                                                                                      \
+    BODY_KEYS,                                                                                                         \
     { "num_key_value_heads", "attention.head_count_kv", CONFIG_INT, AT(n_kv), 1, 4096, 0 },                            \
     { "intermediate_size", "feed_forward_length", CONFIG_INT, AT(ff_width), 1, 1 << 22, CONFIG_REQUIRED },             \
-    { "max_position_embeddings", "context_length", CONFIG_INT, AT(context), 1, 1 << 28, CONFIG_GGUF_REQUIRED },        \
-    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 }
+    CONTEXT_KEYS, TIED_KEYS
+
+/* The same for families whose folders may leave out all but the vocabulary. */
+#define DEFAULT_SIZE_KEYS                                                                                              \
+    { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_GGUF_REQUIRED },                    \
+    { "num_hidden_layers", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_GGUF_REQUIRED },                    \
+    { "num_attention_heads", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_GGUF_REQUIRED },          \
+    { "intermediate_size", "feed_forward_length", CONFIG_INT, AT(ff_width), 1, 1 << 22, CONFIG_GGUF_REQUIRED },        \
+    CONTEXT_KEYS, TIED_KEYS
 
 /* Heads whose width is a key of its own. */
 #define HEAD_KEYS                                                                                                      \
@@ -35,6 +48,16 @@
     { NULL, "rope.scaling.finetuned", "true" }, { NULL, "rope.scale_linear", "1" },                                    \
     { NULL, "rope.scaling.yarn_attn_factor", "1" }, { NULL, "rope.scaling.yarn_ext_factor", "1" }
 #define COMMON_GUARDS CONTAINER_GUARDS, { NULL, "expert_count", "0" }
+
+/* Classes that turn whole heads whatever the file says; scalings in GGUF that nothing here reads. */
+#define WHOLE_HEAD_GUARDS                                                                                              \
+    { "rope_parameters.partial_rotary_factor|rope_scaling.partial_rotary_factor|partial_rotary_factor", NULL, "1" }
+#define ROPE_SCALE_GUARDS                                                                                              \
+    { NULL, "rope.scale_linear", "1" }, { NULL, "rope.scaling.attn_factor", "1" }
+/* Classes that know neither a scaling nor another base. */
+#define PLAIN_ROPE_GUARDS                                                                                              \
+    { "rope_scaling.type|rope_scaling.rope_type|rope_parameters.rope_type", NULL, "default" },                         \
+    { "rope_theta|rope_parameters.rope_theta", NULL, "10000" }
 
 #define MODEL_ROWS                                                                                                     \
     { W_embed, "model.embed_tokens.weight", "token_embd.weight", 0 },                                                  \
@@ -66,6 +89,16 @@
     { W_ffn_up_bias, LAYER "mlp.up_proj.bias", "blk.%d.ffn_up.bias", 0, AT(ffn_bias) },                                \
     { W_ffn_down, LAYER "mlp.down_proj.weight", "blk.%d.ffn_down.weight", 0 },                                         \
     { W_ffn_down_bias, LAYER "mlp.down_proj.bias", "blk.%d.ffn_down.bias", 0, AT(ffn_bias) }
+
+/* Layers without experts, and those with. */
+#define EXPERT_ROWS                                                                                                    \
+    { W_ffn_gate, LAYER "mlp.gate_proj.weight", "blk.%d.ffn_gate.weight", WEIGHT_DENSE },                              \
+    { W_ffn_up, LAYER "mlp.up_proj.weight", "blk.%d.ffn_up.weight", WEIGHT_DENSE },                                    \
+    { W_ffn_down, LAYER "mlp.down_proj.weight", "blk.%d.ffn_down.weight", WEIGHT_DENSE },                              \
+    { W_router, LAYER "mlp.gate.weight", "blk.%d.ffn_gate_inp.weight", WEIGHT_EXPERTS },                               \
+    { W_expert_gate, LAYER "mlp.experts.%e.gate_proj.weight", "blk.%d.ffn_gate_exps.weight", WEIGHT_EXPERTS },         \
+    { W_expert_up, LAYER "mlp.experts.%e.up_proj.weight", "blk.%d.ffn_up_exps.weight", WEIGHT_EXPERTS },               \
+    { W_expert_down, LAYER "mlp.experts.%e.down_proj.weight", "blk.%d.ffn_down_exps.weight", WEIGHT_EXPERTS }
 
 /* The norms before the two branches. */
 #define PRE_NORM_ROWS                                                                                                  \

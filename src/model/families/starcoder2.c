@@ -1,63 +1,40 @@
 /* StarCoder2: rotary, layer norm, a dense feed-forward part, grouped queries, biases everywhere or nowhere. Lozhkov et al. 2024. */
-#include "model/family.h"
+#include "model/families/rows.h"
 
 /* GGUF files do not say the window. */
 static const struct config_key keys[] = {
-    { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
-    { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_GGUF_REQUIRED },
-    { "num_hidden_layers", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_GGUF_REQUIRED },
-    { "num_attention_heads", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_GGUF_REQUIRED },
+    VOCAB_KEYS, DEFAULT_SIZE_KEYS, HEAD_KEYS, ACT_KEYS,
     { "num_key_value_heads", "attention.head_count_kv", CONFIG_INT, AT(n_kv), 1, 4096, CONFIG_GGUF_REQUIRED },
-    { "head_dim", "attention.key_length", CONFIG_INT, AT(key_width), 2, 1024, 0 },
-    { "head_dim", "attention.value_length", CONFIG_INT, AT(value_width), 1, 1024, 0 },
-    { "intermediate_size", "feed_forward_length", CONFIG_INT, AT(ff_width), 1, 1 << 22, CONFIG_GGUF_REQUIRED },
-    { "max_position_embeddings", "context_length", CONFIG_INT, AT(context), 1, 1 << 28, CONFIG_GGUF_REQUIRED },
     { "norm_epsilon", "attention.layer_norm_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
     { "sliding_window", "attention.sliding_window", CONFIG_INT, AT(window), 1, 1 << 28, 0 },
-    { "hidden_act", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
     { "use_bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 },
     { "use_bias", NULL, CONFIG_BOOL, AT(out_bias), 0, 0, 0 },
     { "use_bias", NULL, CONFIG_BOOL, AT(ffn_bias), 0, 0, 0 },
-    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
     END_KEYS,
 };
 
 static const struct config_guard guards[] = {
     { "quantization_config.quant_method", NULL, NULL },
-    { "rope_parameters.partial_rotary_factor|rope_scaling.partial_rotary_factor|partial_rotary_factor", NULL, "1" },
-    { NULL, "rope.scale_linear", "1" },
-    { NULL, "rope.scaling.attn_factor", "1" },
-    END_GUARDS,
+    WHOLE_HEAD_GUARDS, ROPE_SCALE_GUARDS, END_GUARDS,
 };
 
 static const struct weight_name model_weights[] = {
-    { W_embed, "model.embed_tokens.weight", "token_embd.weight", 0 },
-    { W_norm, "model.norm.weight", "output_norm.weight", 0 },
+    MODEL_ROWS,
     { W_norm_bias, "model.norm.bias", "output_norm.bias", 0 },
-    { W_head, "lm_head.weight", "output.weight", WEIGHT_OPTIONAL },
     { W_rope_divisors, NULL, "rope_freqs.weight", WEIGHT_OPTIONAL },
 };
 
-#define L "model.layers.%d."
 static const struct weight_name layer_weights[] = {
-    { W_mixer_norm, L "input_layernorm.weight", "blk.%d.attn_norm.weight", 0 },
-    { W_mixer_norm_bias, L "input_layernorm.bias", "blk.%d.attn_norm.bias", 0 },
-    { W_attn_q, L "self_attn.q_proj.weight", "blk.%d.attn_q.weight", 0 },
-    { W_attn_q_bias, L "self_attn.q_proj.bias", "blk.%d.attn_q.bias", 0, AT(qkv_bias) },
-    { W_attn_k, L "self_attn.k_proj.weight", "blk.%d.attn_k.weight", 0 },
-    { W_attn_k_bias, L "self_attn.k_proj.bias", "blk.%d.attn_k.bias", 0, AT(qkv_bias) },
-    { W_attn_v, L "self_attn.v_proj.weight", "blk.%d.attn_v.weight", 0 },
-    { W_attn_v_bias, L "self_attn.v_proj.bias", "blk.%d.attn_v.bias", 0, AT(qkv_bias) },
-    { W_attn_out, L "self_attn.o_proj.weight", "blk.%d.attn_output.weight", 0 },
-    { W_attn_out_bias, L "self_attn.o_proj.bias", "blk.%d.attn_output.bias", 0, AT(out_bias) },
-    { W_ffn_norm, L "post_attention_layernorm.weight", "blk.%d.ffn_norm.weight", 0 },
-    { W_ffn_norm_bias, L "post_attention_layernorm.bias", "blk.%d.ffn_norm.bias", 0 },
-    { W_ffn_up, L "mlp.c_fc.weight", "blk.%d.ffn_up.weight", 0 },
-    { W_ffn_up_bias, L "mlp.c_fc.bias", "blk.%d.ffn_up.bias", 0, AT(ffn_bias) },
-    { W_ffn_down, L "mlp.c_proj.weight", "blk.%d.ffn_down.weight", 0 },
-    { W_ffn_down_bias, L "mlp.c_proj.bias", "blk.%d.ffn_down.bias", 0, AT(ffn_bias) },
+    { W_mixer_norm, LAYER "input_layernorm.weight", "blk.%d.attn_norm.weight", 0 },
+    { W_mixer_norm_bias, LAYER "input_layernorm.bias", "blk.%d.attn_norm.bias", 0 },
+    QKV_ROWS, OUT_ROWS,
+    { W_ffn_norm, LAYER "post_attention_layernorm.weight", "blk.%d.ffn_norm.weight", 0 },
+    { W_ffn_norm_bias, LAYER "post_attention_layernorm.bias", "blk.%d.ffn_norm.bias", 0 },
+    { W_ffn_up, LAYER "mlp.c_fc.weight", "blk.%d.ffn_up.weight", 0 },
+    { W_ffn_up_bias, LAYER "mlp.c_fc.bias", "blk.%d.ffn_up.bias", 0, AT(ffn_bias) },
+    { W_ffn_down, LAYER "mlp.c_proj.weight", "blk.%d.ffn_down.weight", 0 },
+    { W_ffn_down_bias, LAYER "mlp.c_proj.bias", "blk.%d.ffn_down.bias", 0, AT(ffn_bias) },
 };
-#undef L
 
 /* GGUF's tensors tell biases and ties. */
 static int finish(struct arch *a, const struct config *c, struct hearth_error *err)
@@ -83,5 +60,5 @@ const struct family family_starcoder2 = {
                  .ff_width = 12288, .qkv_bias = true, .out_bias = true, .ffn_bias = true, .tied = true,
                  .bos = 50256, .eos = 50256, .start = -1, .pad = -1 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),
-    .harmless = (const char *const[]){ "rotary_emb.inv_freq", NULL }, .finish = finish,
+    .harmless = rows_harmless, .finish = finish,
 };
