@@ -1,15 +1,10 @@
 /* BLOOM: embeddings with a norm of their own, ALiBi, products with queries, keys and values of each head together. Le Scao et al. 2022. */
-#include "model/family.h"
+#include "model/families/rows.h"
 
 /* GGUF's context_length is the width where config.json says no seq_length, so it is not read. */
 static const struct config_key keys[] = {
-    { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
-    { "n_embed|hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_GGUF_REQUIRED },
-    { "num_hidden_layers|n_layer", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_GGUF_REQUIRED },
-    { "num_attention_heads|n_head", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_GGUF_REQUIRED },
+    BLOOM_KEYS,
     { "seq_length", NULL, CONFIG_INT, AT(context), 1, 1 << 28, 0 },
-    { "layer_norm_epsilon", "attention.layer_norm_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
-    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
     END_KEYS,
 };
 
@@ -30,18 +25,12 @@ static const struct weight_name model_weights[] = {
 
 #define L "transformer.h.%d."
 static const struct weight_name layer_weights[] = {
-    { W_mixer_norm, L "input_layernorm.weight", "blk.%d.attn_norm.weight", 0 },
-    { W_mixer_norm_bias, L "input_layernorm.bias", "blk.%d.attn_norm.bias", 0 },
+    BIASED_NORM_ROWS(L),
     FUSED_QKV(L "self_attention.query_key_value.weight", "blk.%d.attn_qkv.weight", WEIGHT_GROUPED),
     FUSED_QKV_BIAS(L "self_attention.query_key_value.bias", "blk.%d.attn_qkv.bias", WEIGHT_GROUPED),
     { W_attn_out, L "self_attention.dense.weight", "blk.%d.attn_output.weight", 0 },
     { W_attn_out_bias, L "self_attention.dense.bias", "blk.%d.attn_output.bias", 0 },
-    { W_ffn_norm, L "post_attention_layernorm.weight", "blk.%d.ffn_norm.weight", 0 },
-    { W_ffn_norm_bias, L "post_attention_layernorm.bias", "blk.%d.ffn_norm.bias", 0 },
-    { W_ffn_up, L "mlp.dense_h_to_4h.weight", "blk.%d.ffn_up.weight", 0 },
-    { W_ffn_up_bias, L "mlp.dense_h_to_4h.bias", "blk.%d.ffn_up.bias", 0 },
-    { W_ffn_down, L "mlp.dense_4h_to_h.weight", "blk.%d.ffn_down.weight", 0 },
-    { W_ffn_down_bias, L "mlp.dense_4h_to_h.bias", "blk.%d.ffn_down.bias", 0 },
+    DENSE_4H_ROWS(L),
 };
 #undef L
 

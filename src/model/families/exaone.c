@@ -17,24 +17,20 @@ static const struct config_key keys[] = {
 static const struct config_guard guards[] = { COMMON_GUARDS, END_GUARDS };
 
 static const struct weight_name model_weights[] = {
-    { W_embed, "transformer.wte.weight", "token_embd.weight", 0 },
-    { W_norm, "transformer.ln_f.weight", "output_norm.weight", 0 },
-    { W_head, "lm_head.weight", "output.weight", WEIGHT_OPTIONAL },
+    GPT_MODEL_ROWS,
     { W_rope_divisors, NULL, "rope_freqs.weight", WEIGHT_OPTIONAL },
 };
 
-#define BLOCK "transformer.h.%d."
-
 static const struct weight_name layer_weights[] = {
-    { W_mixer_norm, BLOCK "ln_1.weight", "blk.%d.attn_norm.weight", 0 },
-    { W_attn_q, BLOCK "attn.attention.q_proj.weight", "blk.%d.attn_q.weight", 0 },
-    { W_attn_k, BLOCK "attn.attention.k_proj.weight", "blk.%d.attn_k.weight", 0 },
-    { W_attn_v, BLOCK "attn.attention.v_proj.weight", "blk.%d.attn_v.weight", 0 },
-    { W_attn_out, BLOCK "attn.attention.out_proj.weight", "blk.%d.attn_output.weight", 0 },
-    { W_ffn_norm, BLOCK "ln_2.weight", "blk.%d.ffn_norm.weight", 0 },
-    { W_ffn_gate, BLOCK "mlp.c_fc_0.weight", "blk.%d.ffn_gate.weight", 0 },
-    { W_ffn_up, BLOCK "mlp.c_fc_1.weight", "blk.%d.ffn_up.weight", 0 },
-    { W_ffn_down, BLOCK "mlp.c_proj.weight", "blk.%d.ffn_down.weight", 0 },
+    { W_mixer_norm, GPT_LAYER "ln_1.weight", "blk.%d.attn_norm.weight", 0 },
+    { W_attn_q, GPT_LAYER "attn.attention.q_proj.weight", "blk.%d.attn_q.weight", 0 },
+    { W_attn_k, GPT_LAYER "attn.attention.k_proj.weight", "blk.%d.attn_k.weight", 0 },
+    { W_attn_v, GPT_LAYER "attn.attention.v_proj.weight", "blk.%d.attn_v.weight", 0 },
+    { W_attn_out, GPT_LAYER "attn.attention.out_proj.weight", "blk.%d.attn_output.weight", 0 },
+    { W_ffn_norm, GPT_LAYER "ln_2.weight", "blk.%d.ffn_norm.weight", 0 },
+    { W_ffn_gate, GPT_LAYER "mlp.c_fc_0.weight", "blk.%d.ffn_gate.weight", 0 },
+    { W_ffn_up, GPT_LAYER "mlp.c_fc_1.weight", "blk.%d.ffn_up.weight", 0 },
+    { W_ffn_down, GPT_LAYER "mlp.c_proj.weight", "blk.%d.ffn_down.weight", 0 },
 };
 
 const struct family family_exaone = {

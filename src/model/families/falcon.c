@@ -3,19 +3,14 @@
 #include "model/families/rows.h"
 
 static const struct config_key keys[] = {
-    { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
-    { "n_embed|hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_GGUF_REQUIRED },
-    { "num_hidden_layers|n_layer", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_GGUF_REQUIRED },
-    { "num_attention_heads|n_head", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_GGUF_REQUIRED },
+    BLOOM_KEYS,
     { "num_kv_heads|n_head_kv", "attention.head_count_kv", CONFIG_INT, AT(n_kv), 1, 4096, CONFIG_GGUF_REQUIRED },
     { "ffn_hidden_size", NULL, CONFIG_INT, AT(ff_width), 1, 1 << 22, 0 },
-    { "max_position_embeddings", "context_length", CONFIG_INT, AT(context), 1, 1 << 28, CONFIG_GGUF_REQUIRED },
-    { "layer_norm_epsilon", "attention.layer_norm_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
+    CONTEXT_KEYS,
     { "activation", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
     { "bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 },
     { "bias", NULL, CONFIG_BOOL, AT(out_bias), 0, 0, 0 },
     { "bias", NULL, CONFIG_BOOL, AT(ffn_bias), 0, 0, 0 },
-    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
     END_KEYS,
 };
 

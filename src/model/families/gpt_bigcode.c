@@ -1,18 +1,11 @@
 /* GPTBigCode: GPT-2 with plain matrices and one key/value head for all queries, or GPT-NeoX's product fused by head. SantaCoder's first
  * files are of another class: a GPT-2 whose queries and keys/values are products of their own. Ben Allal, Li et al. 2023. */
-#include "model/family.h"
+#include "model/families/rows.h"
 
 static const struct config_key keys[] = {
-    { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
-    { "n_embd|hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_GGUF_REQUIRED },
-    { "n_layer|num_hidden_layers", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_GGUF_REQUIRED },
-    { "n_head|num_attention_heads", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_GGUF_REQUIRED },
+    GPT_KEYS(CONFIG_GGUF_REQUIRED),
     { NULL, "attention.head_count_kv", CONFIG_INT, AT(n_kv), 1, 4096, 0 },
-    { "n_positions|max_position_embeddings", "context_length", CONFIG_INT, AT(context), 1, 1 << 28, CONFIG_GGUF_REQUIRED },
     { "n_inner", NULL, CONFIG_INT, AT(ff_width), 1, 1 << 22, 0 },
-    { "layer_norm_epsilon", "attention.layer_norm_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
-    { "activation_function", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
-    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
     END_KEYS,
 };
 
@@ -23,43 +16,26 @@ static const struct config_guard guards[] = {
 };
 
 static const struct weight_name model_weights[] = {
-    { W_embed, "transformer.wte.weight", "token_embd.weight", 0 },
+    GPT_MODEL_ROWS,
     { W_position, "transformer.wpe.weight", "position_embd.weight", 0 },
-    { W_norm, "transformer.ln_f.weight", "output_norm.weight", 0 },
     { W_norm_bias, "transformer.ln_f.bias", "output_norm.bias", 0 },
-    { W_head, "lm_head.weight", "output.weight", WEIGHT_OPTIONAL },
 };
 
-/* flag: of the matrices beside attention, whose names both classes share. */
-#define L "transformer.h.%d."
-#define LAYER_FRAME(flag)                                                            \
-    { W_mixer_norm, L "ln_1.weight", "blk.%d.attn_norm.weight", 0 },                 \
-    { W_mixer_norm_bias, L "ln_1.bias", "blk.%d.attn_norm.bias", 0 },                \
-    { W_attn_out, L "attn.c_proj.weight", "blk.%d.attn_output.weight", flag },       \
-    { W_attn_out_bias, L "attn.c_proj.bias", "blk.%d.attn_output.bias", 0 },         \
-    { W_ffn_norm, L "ln_2.weight", "blk.%d.ffn_norm.weight", 0 },                    \
-    { W_ffn_norm_bias, L "ln_2.bias", "blk.%d.ffn_norm.bias", 0 },                   \
-    { W_ffn_up, L "mlp.c_fc.weight", "blk.%d.ffn_up.weight", flag },                 \
-    { W_ffn_up_bias, L "mlp.c_fc.bias", "blk.%d.ffn_up.bias", 0 },                   \
-    { W_ffn_down, L "mlp.c_proj.weight", "blk.%d.ffn_down.weight", flag },           \
-    { W_ffn_down_bias, L "mlp.c_proj.bias", "blk.%d.ffn_down.bias", 0 }
-
 static const struct weight_name layer_weights[] = {
-    LAYER_FRAME(0),
-    FUSED_QKV(L "attn.c_attn.weight", "blk.%d.attn_qkv.weight", WEIGHT_GROUPED),
-    FUSED_QKV_BIAS(L "attn.c_attn.bias", "blk.%d.attn_qkv.bias", WEIGHT_GROUPED),
+    GPT_LAYER_ROWS(0),
+    FUSED_QKV(GPT_LAYER "attn.c_attn.weight", "blk.%d.attn_qkv.weight", WEIGHT_GROUPED),
+    FUSED_QKV_BIAS(GPT_LAYER "attn.c_attn.bias", "blk.%d.attn_qkv.bias", WEIGHT_GROUPED),
 };
 
 static const struct weight_name santacoder_weights[] = {
-    LAYER_FRAME(WEIGHT_IN_MAJOR),
-    { W_attn_q, L "attn.q_attn.weight", NULL, WEIGHT_IN_MAJOR },
-    { W_attn_q_bias, L "attn.q_attn.bias", NULL, 0 },
-    { W_attn_k, L "attn.kv_attn.weight", NULL, WEIGHT_IN_MAJOR },
-    { W_attn_v, L "attn.kv_attn.weight", NULL, WEIGHT_IN_MAJOR },
-    { W_attn_k_bias, L "attn.kv_attn.bias", NULL, 0 },
-    { W_attn_v_bias, L "attn.kv_attn.bias", NULL, 0 },
+    GPT_LAYER_ROWS(WEIGHT_IN_MAJOR),
+    { W_attn_q, GPT_LAYER "attn.q_attn.weight", NULL, WEIGHT_IN_MAJOR },
+    { W_attn_q_bias, GPT_LAYER "attn.q_attn.bias", NULL, 0 },
+    { W_attn_k, GPT_LAYER "attn.kv_attn.weight", NULL, WEIGHT_IN_MAJOR },
+    { W_attn_v, GPT_LAYER "attn.kv_attn.weight", NULL, WEIGHT_IN_MAJOR },
+    { W_attn_k_bias, GPT_LAYER "attn.kv_attn.bias", NULL, 0 },
+    { W_attn_v_bias, GPT_LAYER "attn.kv_attn.bias", NULL, 0 },
 };
-#undef L
 
 static int finish_shape(struct arch *a, const struct config *c, struct hearth_error *err)
 {

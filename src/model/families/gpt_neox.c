@@ -23,18 +23,12 @@ static const struct weight_name model_weights[] = {
 
 #define L "gpt_neox.layers.%d."
 static const struct weight_name layer_weights[] = {
-    { W_mixer_norm, L "input_layernorm.weight", "blk.%d.attn_norm.weight", 0 },
-    { W_mixer_norm_bias, L "input_layernorm.bias", "blk.%d.attn_norm.bias", 0 },
+    BIASED_NORM_ROWS(L),
     FUSED_QKV(L "attention.query_key_value.weight", "blk.%d.attn_qkv.weight", WEIGHT_GROUPED),
     FUSED_QKV_BIAS(L "attention.query_key_value.bias", "blk.%d.attn_qkv.bias", WEIGHT_GROUPED, AT(qkv_bias)),
     { W_attn_out, L "attention.dense.weight", "blk.%d.attn_output.weight", 0 },
     { W_attn_out_bias, L "attention.dense.bias", "blk.%d.attn_output.bias", 0, AT(out_bias) },
-    { W_ffn_norm, L "post_attention_layernorm.weight", "blk.%d.ffn_norm.weight", 0 },
-    { W_ffn_norm_bias, L "post_attention_layernorm.bias", "blk.%d.ffn_norm.bias", 0 },
-    { W_ffn_up, L "mlp.dense_h_to_4h.weight", "blk.%d.ffn_up.weight", 0 },
-    { W_ffn_up_bias, L "mlp.dense_h_to_4h.bias", "blk.%d.ffn_up.bias", 0 },
-    { W_ffn_down, L "mlp.dense_4h_to_h.weight", "blk.%d.ffn_down.weight", 0 },
-    { W_ffn_down_bias, L "mlp.dense_4h_to_h.bias", "blk.%d.ffn_down.bias", 0 },
+    DENSE_4H_ROWS(L),
 };
 #undef L
 

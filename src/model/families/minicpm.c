@@ -14,11 +14,7 @@ static const struct config_guard guards[] = {
     COMMON_GUARDS, { "num_experts", NULL, "0" }, { "kv_lora_rank", NULL, NULL }, { "sparse_config.kernel_size", NULL, NULL }, END_GUARDS,
 };
 
-static const struct weight_name model_weights[] = {
-    MODEL_ROWS,
-    { W_rope_short, NULL, "rope_factors_short.weight", WEIGHT_OPTIONAL },
-    { W_rope_long, NULL, "rope_factors_long.weight", WEIGHT_OPTIONAL },
-};
+static const struct weight_name model_weights[] = { MODEL_ROWS, LONGROPE_ROWS };
 static const struct weight_name layer_weights[] = { PRE_NORM_ROWS, QKV_ROWS, OUT_ROWS, GATED_ROWS };
 
 /* Logits are divided by width / dim_model_base. GGUF files before that had keys are of the 2B model: 12, 1.4, 256. */

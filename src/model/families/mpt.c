@@ -3,19 +3,18 @@
  * takes ALiBi of range 8, a feed-forward part of four widths and no biases for granted. Where tensors cannot tell, auto_map does. */
 #include <math.h>
 
-#include "model/family.h"
+#include "model/families/rows.h"
 
 static const struct config_key keys[] = {
-    { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
+    VOCAB_KEYS,
     { "d_model|hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_GGUF_REQUIRED },
     { "n_layers|num_hidden_layers", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_GGUF_REQUIRED },
     { "n_heads|num_attention_heads", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_GGUF_REQUIRED },
     { "attn_config.kv_n_heads", "attention.head_count_kv", CONFIG_INT, AT(n_kv), 1, 4096, 0 },
     { "max_seq_len", "context_length", CONFIG_INT, AT(context), 1, 1 << 28, CONFIG_GGUF_REQUIRED },
-    { "layer_norm_epsilon", "attention.layer_norm_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
     { "attn_config.clip_qkv|attn_clip_qkv", "attention.clamp_kqv", CONFIG_FLOAT, AT(qkv_clip), 0, 1e6, 0 },
     { "attn_config.softmax_scale|softmax_scale", NULL, CONFIG_FLOAT, AT(attn_scale), 1e-6, 1e6, 0 },
-    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
+    EPSILON_KEYS, TIED_KEYS,
     END_KEYS,
 };
 

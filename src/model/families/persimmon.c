@@ -17,26 +17,18 @@ static const struct weight_name model_weights[] = {
     { W_head, "lm_head.weight", "output.weight", WEIGHT_OPTIONAL },
 };
 
-#define L "model.layers.%d."
 static const struct weight_name layer_weights[] = {
-    { W_mixer_norm, L "input_layernorm.weight", "blk.%d.attn_norm.weight", 0 },
-    { W_mixer_norm_bias, L "input_layernorm.bias", "blk.%d.attn_norm.bias", 0 },
-    FUSED_QKV(L "self_attn.query_key_value.weight", "blk.%d.attn_qkv.weight", WEIGHT_GROUPED),
-    FUSED_QKV_BIAS(L "self_attn.query_key_value.bias", "blk.%d.attn_qkv.bias", WEIGHT_GROUPED),
-    { W_attn_q_norm, L "self_attn.q_layernorm.weight", "blk.%d.attn_q_norm.weight", WEIGHT_QK_NORM },
-    { W_attn_q_norm_bias, L "self_attn.q_layernorm.bias", "blk.%d.attn_q_norm.bias", WEIGHT_QK_NORM },
-    { W_attn_k_norm, L "self_attn.k_layernorm.weight", "blk.%d.attn_k_norm.weight", WEIGHT_QK_NORM },
-    { W_attn_k_norm_bias, L "self_attn.k_layernorm.bias", "blk.%d.attn_k_norm.bias", WEIGHT_QK_NORM },
-    { W_attn_out, L "self_attn.dense.weight", "blk.%d.attn_output.weight", 0 },
-    { W_attn_out_bias, L "self_attn.dense.bias", "blk.%d.attn_output.bias", 0 },
-    { W_ffn_norm, L "post_attention_layernorm.weight", "blk.%d.ffn_norm.weight", 0 },
-    { W_ffn_norm_bias, L "post_attention_layernorm.bias", "blk.%d.ffn_norm.bias", 0 },
-    { W_ffn_up, L "mlp.dense_h_to_4h.weight", "blk.%d.ffn_up.weight", 0 },
-    { W_ffn_up_bias, L "mlp.dense_h_to_4h.bias", "blk.%d.ffn_up.bias", 0 },
-    { W_ffn_down, L "mlp.dense_4h_to_h.weight", "blk.%d.ffn_down.weight", 0 },
-    { W_ffn_down_bias, L "mlp.dense_4h_to_h.bias", "blk.%d.ffn_down.bias", 0 },
+    BIASED_NORM_ROWS(LAYER),
+    FUSED_QKV(LAYER "self_attn.query_key_value.weight", "blk.%d.attn_qkv.weight", WEIGHT_GROUPED),
+    FUSED_QKV_BIAS(LAYER "self_attn.query_key_value.bias", "blk.%d.attn_qkv.bias", WEIGHT_GROUPED),
+    { W_attn_q_norm, LAYER "self_attn.q_layernorm.weight", "blk.%d.attn_q_norm.weight", WEIGHT_QK_NORM },
+    { W_attn_q_norm_bias, LAYER "self_attn.q_layernorm.bias", "blk.%d.attn_q_norm.bias", WEIGHT_QK_NORM },
+    { W_attn_k_norm, LAYER "self_attn.k_layernorm.weight", "blk.%d.attn_k_norm.weight", WEIGHT_QK_NORM },
+    { W_attn_k_norm_bias, LAYER "self_attn.k_layernorm.bias", "blk.%d.attn_k_norm.bias", WEIGHT_QK_NORM },
+    { W_attn_out, LAYER "self_attn.dense.weight", "blk.%d.attn_output.weight", 0 },
+    { W_attn_out_bias, LAYER "self_attn.dense.bias", "blk.%d.attn_output.bias", 0 },
+    DENSE_4H_ROWS(LAYER),
 };
-#undef L
 
 /* GGUF keeps the fused product as it is. */
 static int finish(struct arch *a, const struct config *c, struct hearth_error *err)

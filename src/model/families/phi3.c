@@ -10,11 +10,7 @@ static const struct config_key keys[] = {
 
 static const struct config_guard guards[] = { COMMON_GUARDS, END_GUARDS };
 
-static const struct weight_name model_weights[] = {
-    MODEL_ROWS,
-    { W_rope_short, NULL, "rope_factors_short.weight", WEIGHT_OPTIONAL },
-    { W_rope_long, NULL, "rope_factors_long.weight", WEIGHT_OPTIONAL },
-};
+static const struct weight_name model_weights[] = { MODEL_ROWS, LONGROPE_ROWS };
 
 static const struct weight_name layer_weights[] = {
     PRE_NORM_ROWS,

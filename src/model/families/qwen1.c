@@ -17,23 +17,17 @@ static const struct config_guard guards[] = {
     { "use_cache_quantization", NULL, "false" }, END_GUARDS,
 };
 
-static const struct weight_name model_weights[] = {
-    { W_embed, "transformer.wte.weight", "token_embd.weight", 0 },
-    { W_norm, "transformer.ln_f.weight", "output_norm.weight", 0 },
-    { W_head, "lm_head.weight", "output.weight", WEIGHT_OPTIONAL },
-};
-
-#define BLOCK "transformer.h.%d."
+static const struct weight_name model_weights[] = { GPT_MODEL_ROWS };
 
 static const struct weight_name layer_weights[] = {
-    { W_mixer_norm, BLOCK "ln_1.weight", "blk.%d.attn_norm.weight", 0 },
-    FUSED_QKV(BLOCK "attn.c_attn.weight", "blk.%d.attn_qkv.weight", 0),
-    FUSED_QKV_BIAS(BLOCK "attn.c_attn.bias", "blk.%d.attn_qkv.bias", 0),
-    { W_attn_out, BLOCK "attn.c_proj.weight", "blk.%d.attn_output.weight", 0 },
-    { W_ffn_norm, BLOCK "ln_2.weight", "blk.%d.ffn_norm.weight", 0 },
-    { W_ffn_gate, BLOCK "mlp.w2.weight", "blk.%d.ffn_gate.weight", 0 },
-    { W_ffn_up, BLOCK "mlp.w1.weight", "blk.%d.ffn_up.weight", 0 },
-    { W_ffn_down, BLOCK "mlp.c_proj.weight", "blk.%d.ffn_down.weight", 0 },
+    { W_mixer_norm, GPT_LAYER "ln_1.weight", "blk.%d.attn_norm.weight", 0 },
+    FUSED_QKV(GPT_LAYER "attn.c_attn.weight", "blk.%d.attn_qkv.weight", 0),
+    FUSED_QKV_BIAS(GPT_LAYER "attn.c_attn.bias", "blk.%d.attn_qkv.bias", 0),
+    { W_attn_out, GPT_LAYER "attn.c_proj.weight", "blk.%d.attn_output.weight", 0 },
+    { W_ffn_norm, GPT_LAYER "ln_2.weight", "blk.%d.ffn_norm.weight", 0 },
+    { W_ffn_gate, GPT_LAYER "mlp.w2.weight", "blk.%d.ffn_gate.weight", 0 },
+    { W_ffn_up, GPT_LAYER "mlp.w1.weight", "blk.%d.ffn_up.weight", 0 },
+    { W_ffn_down, GPT_LAYER "mlp.c_proj.weight", "blk.%d.ffn_down.weight", 0 },
 };
 
 static int finish(struct arch *a, const struct config *c, struct hearth_error *err)

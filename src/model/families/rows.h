@@ -29,6 +29,22 @@
     { "intermediate_size", "feed_forward_length", CONFIG_INT, AT(ff_width), 1, 1 << 22, CONFIG_GGUF_REQUIRED },        \
     CONTEXT_KEYS, TIED_KEYS
 
+/* The same under the names of GPT-2 (required: flags of width, layers and heads), and of BLOOM. */
+#define GPT_KEYS(required)                                                                                             \
+    VOCAB_KEYS,                                                                                                        \
+    { "n_embd|hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, required },                         \
+    { "n_layer|num_hidden_layers", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, required },                        \
+    { "n_head|num_attention_heads", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, required },               \
+    { "n_positions|max_position_embeddings", "context_length", CONFIG_INT, AT(context), 1, 1 << 28, CONFIG_GGUF_REQUIRED }, \
+    { "activation_function", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },                                              \
+    EPSILON_KEYS, TIED_KEYS
+#define BLOOM_KEYS                                                                                                     \
+    VOCAB_KEYS,                                                                                                        \
+    { "n_embed|hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_GGUF_REQUIRED },            \
+    { "num_hidden_layers|n_layer", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_GGUF_REQUIRED },            \
+    { "num_attention_heads|n_head", "attention.head_count", CONFIG_INT, AT(n_head), 1, 4096, CONFIG_GGUF_REQUIRED },   \
+    EPSILON_KEYS, TIED_KEYS
+
 /* Heads whose width is a key of its own. */
 #define HEAD_KEYS                                                                                                      \
     { "head_dim", "attention.key_length", CONFIG_INT, AT(key_width), 2, 1024, 0 },                                     \
@@ -36,6 +52,8 @@
 
 #define RMS_KEYS   { "rms_norm_eps", "attention.layer_norm_rms_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED }
 #define NORM_KEYS  { "layer_norm_eps", "attention.layer_norm_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED }
+#define EPSILON_KEYS                                                                                                   \
+    { "layer_norm_epsilon", "attention.layer_norm_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED }
 #define ACT_KEYS   { "hidden_act", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 }
 
 /* One key for the biases of all four projections of attention. */
@@ -104,6 +122,41 @@
 #define PRE_NORM_ROWS                                                                                                  \
     { W_mixer_norm, LAYER "input_layernorm.weight", "blk.%d.attn_norm.weight", 0 },                                    \
     { W_ffn_norm, LAYER "post_attention_layernorm.weight", "blk.%d.ffn_norm.weight", 0 }
+
+/* The same with biases, and a feed-forward part under GPT-NeoX's names; layer: what they begin with. */
+#define BIASED_NORM_ROWS(layer)                                                                                        \
+    { W_mixer_norm, layer "input_layernorm.weight", "blk.%d.attn_norm.weight", 0 },                                    \
+    { W_mixer_norm_bias, layer "input_layernorm.bias", "blk.%d.attn_norm.bias", 0 },                                   \
+    { W_ffn_norm, layer "post_attention_layernorm.weight", "blk.%d.ffn_norm.weight", 0 },                              \
+    { W_ffn_norm_bias, layer "post_attention_layernorm.bias", "blk.%d.ffn_norm.bias", 0 }
+#define DENSE_4H_ROWS(layer)                                                                                           \
+    { W_ffn_up, layer "mlp.dense_h_to_4h.weight", "blk.%d.ffn_up.weight", 0 },                                         \
+    { W_ffn_up_bias, layer "mlp.dense_h_to_4h.bias", "blk.%d.ffn_up.bias", 0 },                                        \
+    { W_ffn_down, layer "mlp.dense_4h_to_h.weight", "blk.%d.ffn_down.weight", 0 },                                     \
+    { W_ffn_down_bias, layer "mlp.dense_4h_to_h.bias", "blk.%d.ffn_down.bias", 0 }
+
+/* GGUF: the factors of longrope. */
+#define LONGROPE_ROWS                                                                                                  \
+    { W_rope_short, NULL, "rope_factors_short.weight", WEIGHT_OPTIONAL },                                              \
+    { W_rope_long, NULL, "rope_factors_long.weight", WEIGHT_OPTIONAL }
+
+/* GPT-2 and what took its names; flag: how its matrices are stored. */
+#define GPT_LAYER "transformer.h.%d."
+#define GPT_MODEL_ROWS                                                                                                 \
+    { W_embed, "transformer.wte.weight", "token_embd.weight", 0 },                                                     \
+    { W_norm, "transformer.ln_f.weight", "output_norm.weight", 0 },                                                    \
+    { W_head, "lm_head.weight", "output.weight", WEIGHT_OPTIONAL }
+#define GPT_LAYER_ROWS(flag)                                                                                           \
+    { W_mixer_norm, GPT_LAYER "ln_1.weight", "blk.%d.attn_norm.weight", 0 },                                           \
+    { W_mixer_norm_bias, GPT_LAYER "ln_1.bias", "blk.%d.attn_norm.bias", 0 },                                          \
+    { W_attn_out, GPT_LAYER "attn.c_proj.weight", "blk.%d.attn_output.weight", flag },                                 \
+    { W_attn_out_bias, GPT_LAYER "attn.c_proj.bias", "blk.%d.attn_output.bias", 0 },                                   \
+    { W_ffn_norm, GPT_LAYER "ln_2.weight", "blk.%d.ffn_norm.weight", 0 },                                              \
+    { W_ffn_norm_bias, GPT_LAYER "ln_2.bias", "blk.%d.ffn_norm.bias", 0 },                                             \
+    { W_ffn_up, GPT_LAYER "mlp.c_fc.weight", "blk.%d.ffn_up.weight", flag },                                           \
+    { W_ffn_up_bias, GPT_LAYER "mlp.c_fc.bias", "blk.%d.ffn_up.bias", 0 },                                             \
+    { W_ffn_down, GPT_LAYER "mlp.c_proj.weight", "blk.%d.ffn_down.weight", flag },                                     \
+    { W_ffn_down_bias, GPT_LAYER "mlp.c_proj.bias", "blk.%d.ffn_down.bias", 0 }
 
 extern const char *const rows_harmless[]; /* buffers that old files carry */
 

@@ -25,11 +25,7 @@ static const struct weight_name model_weights[] = {
 };
 
 static const struct weight_name layer_weights[] = {
-    { W_mixer_norm, LAYER "input_layernorm.weight", "blk.%d.attn_norm.weight", 0 },
-    { W_mixer_norm_bias, LAYER "input_layernorm.bias", "blk.%d.attn_norm.bias", 0 },
-    QKV_ROWS, OUT_ROWS,
-    { W_ffn_norm, LAYER "post_attention_layernorm.weight", "blk.%d.ffn_norm.weight", 0 },
-    { W_ffn_norm_bias, LAYER "post_attention_layernorm.bias", "blk.%d.ffn_norm.bias", 0 },
+    BIASED_NORM_ROWS(LAYER), QKV_ROWS, OUT_ROWS,
     { W_ffn_up, LAYER "mlp.c_fc.weight", "blk.%d.ffn_up.weight", 0 },
     { W_ffn_up_bias, LAYER "mlp.c_fc.bias", "blk.%d.ffn_up.bias", 0, AT(ffn_bias) },
     { W_ffn_down, LAYER "mlp.c_proj.weight", "blk.%d.ffn_down.weight", 0 },
