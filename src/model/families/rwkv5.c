@@ -4,12 +4,7 @@
 
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, 0 },
-    { "hidden_size", NULL, CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_HF_REQUIRED },
-    { "num_hidden_layers", NULL, CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_HF_REQUIRED },
-    { "attention_hidden_size", NULL, CONFIG_INT, AT(rnn_width), 1, 1 << 20, 0 },
-    { "intermediate_size", NULL, CONFIG_INT, AT(ff_width), 1, 1 << 22, 0 },
-    { "layer_norm_epsilon", NULL, CONFIG_FLOAT, AT(norm_eps), 0, 1, 0 },
-    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
+    RWKV_KEYS,
     END_KEYS,
 };
 
@@ -18,35 +13,12 @@ static const struct config_guard guards[] = {
     END_GUARDS,
 };
 
-static const struct weight_name model_weights[] = {
-    { W_embed, "rwkv.embeddings.weight", "emb.weight", 0 },
-    { W_embed_norm, "rwkv.blocks.0.pre_ln.weight", "blocks.0.ln0.weight", 0 },
-    { W_embed_norm_bias, "rwkv.blocks.0.pre_ln.bias", "blocks.0.ln0.bias", 0 },
-    { W_norm, "rwkv.ln_out.weight", "ln_out.weight", 0 },
-    { W_norm_bias, "rwkv.ln_out.bias", "ln_out.bias", 0 },
-    { W_head, "head.weight", "head.weight", WEIGHT_OPTIONAL },
-};
+static const struct weight_name model_weights[] = { RWKV_MODEL_ROWS };
 
-#define BOTH(hf, native) "rwkv.blocks.%d." hf, "blocks.%d." native
-#define SAME_IN_ALL \
-    { W_mixer_norm, BOTH("ln1.weight", "ln1.weight"), 0 }, \
-    { W_mixer_norm_bias, BOTH("ln1.bias", "ln1.bias"), 0 }, \
-    { W_time_mix_key, BOTH("attention.time_mix_key", "att.time_mix_k"), 0 }, \
-    { W_time_mix_value, BOTH("attention.time_mix_value", "att.time_mix_v"), 0 }, \
-    { W_time_mix_receptance, BOTH("attention.time_mix_receptance", "att.time_mix_r"), 0 }, \
-    { W_time_key, BOTH("attention.key.weight", "att.key.weight"), 0 }, \
-    { W_time_value, BOTH("attention.value.weight", "att.value.weight"), 0 }, \
-    { W_time_receptance, BOTH("attention.receptance.weight", "att.receptance.weight"), 0 }, \
-    { W_time_norm, BOTH("attention.ln_x.weight", "att.ln_x.weight"), 0 }, \
-    { W_time_norm_bias, BOTH("attention.ln_x.bias", "att.ln_x.bias"), 0 }, \
-    { W_time_out, BOTH("attention.output.weight", "att.output.weight"), 0 }, \
-    { W_ffn_norm, BOTH("ln2.weight", "ln2.weight"), 0 }, \
-    { W_ffn_norm_bias, BOTH("ln2.bias", "ln2.bias"), 0 }, \
-    { W_channel_mix_key, BOTH("feed_forward.time_mix_key", "ffn.time_mix_k"), 0 }, \
-    { W_channel_mix_receptance, BOTH("feed_forward.time_mix_receptance", "ffn.time_mix_r"), 0 }, \
-    { W_channel_key, BOTH("feed_forward.key.weight", "ffn.key.weight"), 0 }, \
-    { W_channel_value, BOTH("feed_forward.value.weight", "ffn.value.weight"), 0 }, \
-    { W_channel_receptance, BOTH("feed_forward.receptance.weight", "ffn.receptance.weight"), 0 }
+#define SAME_IN_ALL                                                                                                    \
+    RWKV_LAYER_ROWS,                                                                                                   \
+    { W_time_norm, BOTH("attention.ln_x.weight", "att.ln_x.weight"), 0 },                                              \
+    { W_time_norm_bias, BOTH("attention.ln_x.bias", "att.ln_x.bias"), 0 }
 
 static const struct weight_name layer_weights[] = {
     SAME_IN_ALL,
