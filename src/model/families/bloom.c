@@ -63,8 +63,7 @@ const struct family family_bloom = {
     .name = "bloom", .models = "BLOOM 560M to 176B, BLOOMZ, BLOOMChat, TigerBot, Belle, Vigogne-BLOOM, Petals' BLOOM",
     .hf_types = (const char *const[]){ "bloom", NULL }, .gguf_archs = (const char *const[]){ "bloom", NULL },
     .heads = (const char *const[]){ "BloomForCausalLM", "BloomModel", NULL },
-    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_GELU_TANH, .norm = NORM_LAYER, .norm_eps = 1e-5f,
-                 .position = POSITION_ALIBI, .context = 2048, .width = 64, .n_layer = 2, .n_head = 8, .tied = true,
-                 .bos = 1, .eos = 2, .start = -1, .pad = -1 },
+    .initial = { GPT_AXES, .act = ACT_GELU_TANH, .position = POSITION_ALIBI, .context = 2048, .width = 64, .n_layer = 2,
+                 .n_head = 8, .tied = true, .bos = 1, .eos = 2, .pad = -1 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .prefix = "transformer.", .finish = finish,
 };

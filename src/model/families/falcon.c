@@ -118,9 +118,9 @@ static int finish_refined(struct arch *a, const struct config *c, struct hearth_
     return finish_build(a, (struct build){ .grouped = true, .own_code = true }, c, err);
 }
 
-#define FALCON_AXES                                                                                                        \
-    .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_GELU, .norm = NORM_LAYER,                \
-    .norm_eps = 1e-5f, .position = POSITION_ROTARY, .rope.theta = 10000, .context = 2048, .tied = true, .start = -1, .pad = -1
+#define FALCON_AXES                                                                                                    \
+    GPT_AXES, .act = ACT_GELU, .position = POSITION_ROTARY, .rope.theta = 10000, .context = 2048, .tied = true,        \
+    .pad = -1
 #define FALCON_TABLES .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .prefix = "transformer.", \
     .harmless = (const char *const[]){ "rotary_emb.inv_freq", "rotary.inv_freq", NULL }
 

@@ -44,8 +44,8 @@ const struct family family_gpt2 = {
     .name = "gpt2", .models = "GPT-2, DistilGPT-2, GPT-2 Novel, DialoGPT, Cerebras-GPT 111M to 13B, AI Dungeon 2, DLite, HourAI",
     .hf_types = (const char *const[]){ "gpt2", NULL }, .gguf_archs = (const char *const[]){ "gpt2", NULL },
     .heads = (const char *const[]){ "GPT2LMHeadModel", NULL },
-    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_GELU_TANH, .norm = NORM_LAYER, .norm_eps = 1e-5f,
-                 .position = POSITION_LEARNED, .context = 1024, .tied = true, .bos = 50256, .eos = 50256, .start = -1, .pad = -1 },
+    .initial = { GPT_AXES, .act = ACT_GELU_TANH, .position = POSITION_LEARNED, .context = 1024, .tied = true, .bos = 50256,
+                 .eos = 50256, .pad = -1 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .prefix = "transformer.",
     .harmless = (const char *const[]){ ".attn.bias", ".attn.masked_bias", NULL }, .finish = finish,
 };

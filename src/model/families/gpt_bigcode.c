@@ -75,10 +75,9 @@ static int finish_santacoder(struct arch *a, const struct config *c, struct hear
     return status ? status : finish_shape(a, c, err);
 }
 
-#define BIGCODE_AXES                                                                                                             \
-    .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_GELU_TANH, .norm = NORM_LAYER,                 \
-    .norm_eps = 1e-5f, .position = POSITION_LEARNED, .context = 1024, .width = 768, .n_layer = 12, .n_head = 12, .tied = true,    \
-    .bos = 50256, .eos = 50256, .start = -1, .pad = -1
+#define BIGCODE_AXES                                                                                                   \
+    GPT_AXES, .act = ACT_GELU_TANH, .position = POSITION_LEARNED, .context = 1024, .width = 768, .n_layer = 12,        \
+    .n_head = 12, .tied = true, .bos = 50256, .eos = 50256, .pad = -1
 
 const struct family family_gpt_bigcode = {
     .name = "gpt_bigcode", .models = "StarCoder, StarCoderBase 1B to 15B, StarCoderPlus, StarChat, WizardCoder 15B, SantaCoder, OctoCoder",

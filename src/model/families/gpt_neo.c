@@ -1,5 +1,5 @@
 /* GPT-Neo: GPT-2 with plain matrices, scores that are not scaled, and every second layer with a window. Black et al. 2021. */
-#include "model/family.h"
+#include "model/families/rows.h"
 
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
@@ -29,19 +29,19 @@ static const struct weight_name model_weights[] = {
 };
 
 static const struct weight_name layer_weights[] = {
-    { W_mixer_norm, "transformer.h.%d.ln_1.weight", NULL, 0 },
-    { W_mixer_norm_bias, "transformer.h.%d.ln_1.bias", NULL, 0 },
-    { W_attn_q, "transformer.h.%d.attn.attention.q_proj.weight", NULL, 0 },
-    { W_attn_k, "transformer.h.%d.attn.attention.k_proj.weight", NULL, 0 },
-    { W_attn_v, "transformer.h.%d.attn.attention.v_proj.weight", NULL, 0 },
-    { W_attn_out, "transformer.h.%d.attn.attention.out_proj.weight", NULL, 0 },
-    { W_attn_out_bias, "transformer.h.%d.attn.attention.out_proj.bias", NULL, 0 },
-    { W_ffn_norm, "transformer.h.%d.ln_2.weight", NULL, 0 },
-    { W_ffn_norm_bias, "transformer.h.%d.ln_2.bias", NULL, 0 },
-    { W_ffn_up, "transformer.h.%d.mlp.c_fc.weight", NULL, 0 },
-    { W_ffn_up_bias, "transformer.h.%d.mlp.c_fc.bias", NULL, 0 },
-    { W_ffn_down, "transformer.h.%d.mlp.c_proj.weight", NULL, 0 },
-    { W_ffn_down_bias, "transformer.h.%d.mlp.c_proj.bias", NULL, 0 },
+    { W_mixer_norm, GPT_LAYER "ln_1.weight", NULL, 0 },
+    { W_mixer_norm_bias, GPT_LAYER "ln_1.bias", NULL, 0 },
+    { W_attn_q, GPT_LAYER "attn.attention.q_proj.weight", NULL, 0 },
+    { W_attn_k, GPT_LAYER "attn.attention.k_proj.weight", NULL, 0 },
+    { W_attn_v, GPT_LAYER "attn.attention.v_proj.weight", NULL, 0 },
+    { W_attn_out, GPT_LAYER "attn.attention.out_proj.weight", NULL, 0 },
+    { W_attn_out_bias, GPT_LAYER "attn.attention.out_proj.bias", NULL, 0 },
+    { W_ffn_norm, GPT_LAYER "ln_2.weight", NULL, 0 },
+    { W_ffn_norm_bias, GPT_LAYER "ln_2.bias", NULL, 0 },
+    { W_ffn_up, GPT_LAYER "mlp.c_fc.weight", NULL, 0 },
+    { W_ffn_up_bias, GPT_LAYER "mlp.c_fc.bias", NULL, 0 },
+    { W_ffn_down, GPT_LAYER "mlp.c_proj.weight", NULL, 0 },
+    { W_ffn_down_bias, GPT_LAYER "mlp.c_proj.bias", NULL, 0 },
 };
 
 /* Kinds of layers as they are filled in: one byte each, 1 for those that see everything. */
@@ -114,9 +114,8 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
 const struct family family_gpt_neo = {
     .name = "gpt_neo", .models = "GPT-Neo 125M, 1.3B, 2.7B; Horni, Shinen, Picard, AID-Neo; TinyStories",
     .hf_types = (const char *const[]){ "gpt_neo", NULL }, .heads = (const char *const[]){ "GPTNeoForCausalLM", NULL },
-    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_GELU_TANH, .norm = NORM_LAYER, .norm_eps = 1e-5f,
-                 .position = POSITION_LEARNED, .context = 2048, .width = 2048, .n_layer = 24, .n_head = 16, .window = 256, .attn_scale = 1,
-                 .tied = true, .bos = 50256, .eos = 50256, .start = -1, .pad = -1 },
+    .initial = { GPT_AXES, .act = ACT_GELU_TANH, .position = POSITION_LEARNED, .context = 2048, .width = 2048, .n_layer = 24,
+                 .n_head = 16, .window = 256, .attn_scale = 1, .tied = true, .bos = 50256, .eos = 50256, .pad = -1 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .prefix = "transformer.",
     .harmless = (const char *const[]){ ".attn.attention.bias", ".attn.attention.masked_bias", NULL }, .finish = finish,
 };

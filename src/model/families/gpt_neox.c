@@ -72,9 +72,9 @@ const struct family family_gpt_neox = {
                                   "Pygmalion 1.4B, Metharme 1.3B, GPT-NeoXT-Chat, Polyglot-Ko",
     .hf_types = (const char *const[]){ "gpt_neox", NULL }, .gguf_archs = (const char *const[]){ "gptneox", NULL },
     .heads = (const char *const[]){ "GPTNeoXForCausalLM", NULL },
-    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_GELU, .norm = NORM_LAYER, .norm_eps = 1e-5f,
-                 .position = POSITION_ROTARY, .rope.theta = 10000, .context = 2048, .width = 6144, .n_layer = 44, .n_head = 64,
-                 .ff_width = 24576, .qkv_bias = true, .out_bias = true, .bos = 0, .eos = 2, .start = -1, .pad = -1 },
+    .initial = { GPT_AXES, .act = ACT_GELU, .position = POSITION_ROTARY, .rope.theta = 10000, .context = 2048, .width = 6144,
+                 .n_layer = 44, .n_head = 64, .ff_width = 24576, .qkv_bias = true, .out_bias = true, .bos = 0, .eos = 2,
+                 .pad = -1 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .prefix = "gpt_neox.",
     .harmless = (const char *const[]){ ".attention.bias", ".attention.masked_bias", "rotary_emb.inv_freq", NULL }, .finish = finish,
 };

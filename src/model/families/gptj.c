@@ -32,27 +32,27 @@ static const struct weight_name model_weights[] = {
     { W_head_bias, "lm_head.bias", NULL, 0 },
 };
 
-#define LAYER_FRAME                                                     \
-    { W_mixer_norm, "transformer.h.%d.ln_1.weight", NULL, 0 },          \
-    { W_mixer_norm_bias, "transformer.h.%d.ln_1.bias", NULL, 0 },       \
-    { W_attn_out, "transformer.h.%d.attn.out_proj.weight", NULL, 0 },   \
-    { W_ffn_up, "transformer.h.%d.mlp.fc_in.weight", NULL, 0 },         \
-    { W_ffn_up_bias, "transformer.h.%d.mlp.fc_in.bias", NULL, 0 },      \
-    { W_ffn_down, "transformer.h.%d.mlp.fc_out.weight", NULL, 0 },      \
-    { W_ffn_down_bias, "transformer.h.%d.mlp.fc_out.bias", NULL, 0 }
+#define LAYER_FRAME                                                                                                    \
+    { W_mixer_norm, GPT_LAYER "ln_1.weight", NULL, 0 },                                                                \
+    { W_mixer_norm_bias, GPT_LAYER "ln_1.bias", NULL, 0 },                                                             \
+    { W_attn_out, GPT_LAYER "attn.out_proj.weight", NULL, 0 },                                                         \
+    { W_ffn_up, GPT_LAYER "mlp.fc_in.weight", NULL, 0 },                                                               \
+    { W_ffn_up_bias, GPT_LAYER "mlp.fc_in.bias", NULL, 0 },                                                            \
+    { W_ffn_down, GPT_LAYER "mlp.fc_out.weight", NULL, 0 },                                                            \
+    { W_ffn_down_bias, GPT_LAYER "mlp.fc_out.bias", NULL, 0 }
 
 static const struct weight_name layer_weights[] = {
     LAYER_FRAME,
-    { W_attn_q, "transformer.h.%d.attn.q_proj.weight", NULL, 0 },
-    { W_attn_k, "transformer.h.%d.attn.k_proj.weight", NULL, 0 },
-    { W_attn_v, "transformer.h.%d.attn.v_proj.weight", NULL, 0 },
+    { W_attn_q, GPT_LAYER "attn.q_proj.weight", NULL, 0 },
+    { W_attn_k, GPT_LAYER "attn.k_proj.weight", NULL, 0 },
+    { W_attn_v, GPT_LAYER "attn.v_proj.weight", NULL, 0 },
 };
 
 static const struct weight_name codegen_weights[] = {
     LAYER_FRAME,
-    { W_attn_q, "transformer.h.%d.attn.qkv_proj.weight", NULL, WEIGHT_GROUPED },
-    { W_attn_v, "transformer.h.%d.attn.qkv_proj.weight", NULL, WEIGHT_GROUPED },
-    { W_attn_k, "transformer.h.%d.attn.qkv_proj.weight", NULL, WEIGHT_GROUPED },
+    { W_attn_q, GPT_LAYER "attn.qkv_proj.weight", NULL, WEIGHT_GROUPED },
+    { W_attn_v, GPT_LAYER "attn.qkv_proj.weight", NULL, WEIGHT_GROUPED },
+    { W_attn_k, GPT_LAYER "attn.qkv_proj.weight", NULL, WEIGHT_GROUPED },
 };
 
 static int finish(struct arch *a, const struct config *c, struct hearth_error *err)
@@ -78,10 +78,10 @@ static int finish_codegen(struct arch *a, const struct config *c, struct hearth_
     return finish(a, c, err);
 }
 
-#define GPTJ_AXES                                                                                                                \
-    .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_GELU_TANH, .norm = NORM_LAYER,                 \
-    .norm_eps = 1e-5f, .residual = RESIDUAL_PARALLEL, .position = POSITION_ROTARY, .rope.theta = 10000, .rope.interleaved = true, \
-    .rope.part = 64, .context = 2048, .width = 4096, .n_layer = 28, .n_head = 16, .bos = 50256, .eos = 50256, .start = -1, .pad = -1
+#define GPTJ_AXES                                                                                                      \
+    GPT_AXES, .act = ACT_GELU_TANH, .residual = RESIDUAL_PARALLEL, .position = POSITION_ROTARY, .rope.theta = 10000,   \
+    .rope.interleaved = true, .rope.part = 64, .context = 2048, .width = 4096, .n_layer = 28, .n_head = 16,            \
+    .bos = 50256, .eos = 50256, .pad = -1
 
 const struct family family_gptj = {
     .name = "gptj", .models = "GPT-J 6B, Pygmalion 6B, Skein, Adventure, Janeway, Shinen 6B, GPT-JT, GPT4All-J, Dolly v1, Lit 6B",

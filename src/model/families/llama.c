@@ -110,9 +110,7 @@ static int finish_mixtral(struct arch *a, const struct config *c, struct hearth_
     return status ? status : finish_shape(a, c, err);
 }
 
-#define LLAMA_AXES                                                                                                     \
-    .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_GATED, .act = ACT_SILU, .norm = NORM_RMS,             \
-    .position = POSITION_ROTARY, .bos = 1, .start = -1, .pad = -1
+#define LLAMA_AXES DECODER_AXES, .act = ACT_SILU, .bos = 1, .pad = -1
 
 const struct family family_llama = {
     .name = "llama", .models = "LLaMA 7B to 65B, Llama 2, Llama 3, Code Llama, Phind-CodeLlama, Alpaca, Vicuna, Koala, WizardLM, GPT4All, OpenLLaMA, XGen, "

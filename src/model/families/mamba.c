@@ -1,18 +1,9 @@
 /* Mamba: selective state spaces instead of attention, no feed-forward part. Gu & Dao 2023. */
-#include "model/family.h"
+#include "model/families/rows.h"
 
 static const struct config_key keys[] = {
-    { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
-    { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_REQUIRED },
-    { "num_hidden_layers", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_REQUIRED },
+    MAMBA_KEYS,
     { "intermediate_size", "ssm.inner_size", CONFIG_INT, AT(rnn_width), 1, 1 << 20, CONFIG_GGUF_REQUIRED },
-    { "state_size", "ssm.state_size", CONFIG_INT, AT(n_state), 1, 4096, CONFIG_GGUF_REQUIRED },
-    { "conv_kernel", "ssm.conv_kernel", CONFIG_INT, AT(conv_kernel), 1, 64, CONFIG_GGUF_REQUIRED },
-    { "layer_norm_epsilon", "attention.layer_norm_rms_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },
-    { "hidden_act", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
-    { "use_bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 },
-    { "use_conv_bias", NULL, CONFIG_BOOL, AT(out_bias), 0, 0, 0 },
-    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
     END_KEYS,
 };
 

@@ -141,8 +141,7 @@ const struct family family_mpt = {
     .name = "mpt", .models = "MPT 1B, 7B, 30B, StoryWriter, Instruct, Chat; Replit Code v1 and v1.5, GPT4All-MPT, SEA-LION",
     .hf_types = (const char *const[]){ "mpt", "mosaic_gpt", "replit_lm", NULL }, .gguf_archs = (const char *const[]){ "mpt", NULL },
     .heads = (const char *const[]){ "MPTForCausalLM", "MptForCausalLM", "MosaicGPT", "ReplitLM", NULL },
-    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_GELU, .norm = NORM_LAYER, .norm_eps = 1e-5f,
-                 .position = POSITION_ALIBI, .context = 2048, .width = 2048, .n_layer = 24, .n_head = 16, .tied = true,
-                 .bos = -1, .eos = -1, .start = -1, .pad = -1 },
+    .initial = { GPT_AXES, .act = ACT_GELU, .position = POSITION_ALIBI, .context = 2048, .width = 2048, .n_layer = 24,
+                 .n_head = 16, .tied = true, .bos = -1, .eos = -1, .pad = -1 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .prefix = "transformer.", .finish = finish,
 };

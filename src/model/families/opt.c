@@ -1,6 +1,6 @@
 /* OPT: learned positions from row 2 on, ReLU, norms before the branches; its 350M size has them after, and narrower embeddings.
  * Zhang et al. 2022. GALACTICA (Taylor et al. 2022) has no biases and GELU. */
-#include "model/family.h"
+#include "model/families/rows.h"
 
 static const struct config_key keys[] = {
     { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
@@ -79,9 +79,9 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
 const struct family family_opt = {
     .name = "opt", .models = "OPT 125M to 66B, OPT-IML, GALACTICA, Erebus, Nerys, Nerybus, BLIP-2's OPT",
     .hf_types = (const char *const[]){ "opt", NULL }, .heads = (const char *const[]){ "OPTForCausalLM", NULL },
-    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_RELU, .norm = NORM_LAYER, .norm_eps = 1e-5f,
-                 .position = POSITION_LEARNED, .position_offset = 2, .context = 2048, .width = 768, .n_layer = 12, .n_head = 12, .ff_width = 3072,
-                 .qkv_bias = true, .out_bias = true, .ffn_bias = true, .norm_bias = true, .tied = true, .bos = 2, .eos = 2, .start = -1, .pad = 1 },
+    .initial = { GPT_AXES, .act = ACT_RELU, .position = POSITION_LEARNED, .position_offset = 2, .context = 2048, .width = 768,
+                 .n_layer = 12, .n_head = 12, .ff_width = 3072, .qkv_bias = true, .out_bias = true, .ffn_bias = true,
+                 .norm_bias = true, .tied = true, .bos = 2, .eos = 2, .pad = 1 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .prefix = "model.",
     .harmless = (const char *const[]){ "decoder.version", NULL }, .finish = finish,
 };

@@ -52,9 +52,8 @@ const struct family family_persimmon = {
     .name = "persimmon", .models = "Persimmon 8B base and chat",
     .hf_types = (const char *const[]){ "persimmon", NULL }, .gguf_archs = (const char *const[]){ "persimmon", NULL },
     .heads = (const char *const[]){ "PersimmonForCausalLM", NULL },
-    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_RELU2, .norm = NORM_LAYER, .norm_eps = 1e-5f,
-                 .position = POSITION_ROTARY, .rope.theta = 10000, .context = 16384, .width = 4096, .n_layer = 36, .n_head = 64,
-                 .ff_width = 16384, .bos = 1, .eos = 2, .start = -1, .pad = -1 },
+    .initial = { GPT_AXES, .act = ACT_RELU2, .position = POSITION_ROTARY, .rope.theta = 10000, .context = 16384,
+                 .width = 4096, .n_layer = 36, .n_head = 64, .ff_width = 16384, .bos = 1, .eos = 2, .pad = -1 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),
     .harmless = rows_harmless, .finish = finish,
 };

@@ -1,5 +1,5 @@
-/* Rows that many families share: decoders in the shape of LLaMA, with their names. A family takes what it needs and adds its
- * own. */
+/* Rows that several families share, most of them decoders with the names of LLaMA, of GPT-2 or of GPT-NeoX. A family takes what
+ * it needs and adds its own. */
 #ifndef MODEL_FAMILIES_ROWS_H
 #define MODEL_FAMILIES_ROWS_H
 
@@ -59,6 +59,18 @@
 /* One key for the biases of all four projections of attention. */
 #define ATTENTION_BIAS_KEYS                                                                                            \
     { "attention_bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 }, { "attention_bias", NULL, CONFIG_BOOL, AT(out_bias), 0, 0, 0 }
+
+/* Mamba and Mamba 2. */
+#define MAMBA_KEYS                                                                                                     \
+    VOCAB_KEYS,                                                                                                        \
+    { "hidden_size", "embedding_length", CONFIG_INT, AT(width), 1, 1 << 20, CONFIG_REQUIRED },                         \
+    { "num_hidden_layers", "block_count", CONFIG_INT, AT(n_layer), 1, 1024, CONFIG_REQUIRED },                         \
+    { "state_size", "ssm.state_size", CONFIG_INT, AT(n_state), 1, 4096, CONFIG_GGUF_REQUIRED },                        \
+    { "conv_kernel", "ssm.conv_kernel", CONFIG_INT, AT(conv_kernel), 1, 64, CONFIG_GGUF_REQUIRED },                    \
+    { "layer_norm_epsilon", "attention.layer_norm_rms_epsilon", CONFIG_FLOAT, AT(norm_eps), 0, 1, CONFIG_GGUF_REQUIRED },\
+    { "use_bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 },                                                          \
+    { "use_conv_bias", NULL, CONFIG_BOOL, AT(out_bias), 0, 0, 0 },                                                     \
+    ACT_KEYS, TIED_KEYS
 
 /* Not implemented for these families, in either container; COMMON_GUARDS for those without experts. */
 #define CONTAINER_GUARDS                                                                                               \
@@ -160,9 +172,12 @@
 
 extern const char *const rows_harmless[]; /* buffers that old files carry */
 
-/* Axes of all of them; norms are RMS norms where a family says nothing. */
+/* Axes of decoders in the shape of LLaMA, whose norms are RMS norms where a family says nothing; and in that of GPT. */
 #define DECODER_AXES                                                                                                   \
     .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_GATED, .position = POSITION_ROTARY, .start = -1
+
+#define GPT_AXES                                                                                                       \
+    .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .norm = NORM_LAYER, .norm_eps = 1e-5f, .start = -1
 
 /* What follows from the keys: shape of the heads; in GGUF also what its tensors tell (biases, a head of its own). */
 int rows_heads(struct arch *a, const struct config *c, struct hearth_error *err);

@@ -51,10 +51,9 @@ const struct family family_starcoder2 = {
     .name = "starcoder2", .models = "StarCoder2 3B, 7B, 15B; StarChat2, Dolphincoder",
     .hf_types = (const char *const[]){ "starcoder2", NULL }, .gguf_archs = (const char *const[]){ "starcoder2", NULL },
     .heads = (const char *const[]){ "Starcoder2ForCausalLM", NULL },
-    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_GELU_TANH, .norm = NORM_LAYER, .norm_eps = 1e-5f,
-                 .position = POSITION_ROTARY, .rope.theta = 10000, .context = 4096, .width = 3072, .n_layer = 30, .n_head = 24, .n_kv = 2,
-                 .ff_width = 12288, .qkv_bias = true, .out_bias = true, .ffn_bias = true, .tied = true,
-                 .bos = 50256, .eos = 50256, .start = -1, .pad = -1 },
+    .initial = { GPT_AXES, .act = ACT_GELU_TANH, .position = POSITION_ROTARY, .rope.theta = 10000, .context = 4096,
+                 .width = 3072, .n_layer = 30, .n_head = 24, .n_kv = 2, .ff_width = 12288, .qkv_bias = true, .out_bias = true,
+                 .ffn_bias = true, .tied = true, .bos = 50256, .eos = 50256, .pad = -1 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),
     .harmless = rows_harmless, .finish = finish,
 };
