@@ -8,7 +8,9 @@
 #include "ops/ops.h"
 
 /* Ways to mix along the sequence, and to work on one position: rows of the tables in blocks/blocks.c. */
-enum mixer_kind { MIXER_ATTENTION, MIXER_LATENT, MIXER_RWKV4, MIXER_MAMBA, MIXER_RWKV5, MIXER_RWKV6, MIXER_RWKV7, MIXER_MAMBA2, MIXER_COUNT };
+enum mixer_kind {
+    MIXER_ATTENTION, MIXER_LATENT, MIXER_RWKV4, MIXER_MAMBA, MIXER_RWKV5, MIXER_RWKV6, MIXER_RWKV7, MIXER_MAMBA2, MIXER_COUNT
+};
 enum ffn_kind { FFN_NONE, FFN_DENSE, FFN_GATED, FFN_EXPERTS, FFN_RWKV, FFN_COUNT };
 
 enum norm_kind { NORM_RMS, NORM_LAYER };
@@ -117,19 +119,19 @@ struct arch {
     /* positions */
     enum position_kind position;
     int32_t            position_offset;              /* first row of the table of positions; first position of the waves */
-    bool               pad_positions;                /* only tokens that are not padding count; they begin at pad + 1, and padding stands at pad */
-    bool               wave_table;                   /* the table of positions holds sines and cosines, and is made when the file has none */
+    bool               pad_positions;                /* only tokens that are no padding count, from pad + 1 on; padding stands at pad */
+    bool               wave_table;                   /* the table of positions holds waves, and is made when the file has none */
     struct rope        rope;
     struct rope        local_rope;                   /* of layers with a window; part 0: the same as the others */
     const uint8_t     *still_layers;                 /* [layers] 1: heads of this layer do not turn; NULL: all do */
-    bool               rope_anew;                    /* a text that outgrows its frequencies is computed again with the new ones; else keys stay */
+    bool               rope_anew;                    /* a text that outgrows its frequencies is computed again; else keys stay */
     float              alibi_max;                    /* the flattest slope is 2^-alibi_max; 0: 8 */
     float              alibi_scale;                  /* of the slopes; 0: 1 */
     bool               alibi_bf16;                   /* Falcon: slope * position of the key, rounded to bf16, inside the scale */
     int32_t            buckets, bucket_distance;     /* of biases by distance, alone or beside learned positions; 0: none */
     bool               buckets_by_layer;             /* every layer has a table of biases by distance; else the first one's serves all */
     /* latent attention */
-    int32_t            q_rank, kv_rank;              /* latent attention: widths of the compressed query (0: not compressed) and key/value */
+    int32_t            q_rank, kv_rank;              /* widths of the compressed query (0: not compressed) and key/value */
     int32_t            nope_width, latent_value_width; /* a head's key without its rotary part, and its value */
     float              latent_eps;                   /* of the norms of the compressed forms */
     /* feed-forward part and experts */

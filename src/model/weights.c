@@ -5,19 +5,21 @@
 
 #include "quant/mxfp4/mxfp4.h"
 
-enum weight_dim { DIM_ONE, DIM_VOCAB, DIM_POSITIONS, DIM_EMBED, DIM_WIDTH, DIM_QNORM, DIM_KNORM, DIM_QUERY, DIM_KEY, DIM_VALUE, DIM_HEADOUT, DIM_HEADS, DIM_BUCKETS,
-                  DIM_FF, DIM_EXPERTS, DIM_EXPERT_FF, DIM_EXPERT_FF2, DIM_EXPERT_WIDTH, DIM_SHARED_FF, DIM_RNN, DIM_ROPE, DIM_QRANK, DIM_KVRANK, DIM_NOPE,
-                  DIM_LATENTQ, DIM_LATENTKV, DIM_LATENTKVB, DIM_LATENTOUT, DIM_HEAD_KVRANK, DIM_HEAD_VALUE, DIM_MAMBA_IN, DIM_MAMBA_X,
-                  DIM_KERNEL, DIM_DTRANK, DIM_NSTATE, DIM_PATCH, DIM_LABELS,
-                  DIM_MIXES, DIM_MIX_WIDTH, DIM_MIXRANK, DIM_MIXRANKS, DIM_DECAYRANK, DIM_RATERANK, DIM_CARRYRANK, DIM_GATERANK,
-                  DIM_SSD_IN, DIM_SSD_CONV, DIM_SUM, DIM_TYPES, DIM_HEAD, DIM_ENCODER_VOCAB, DIM_ENCODER_WIDTH, DIM_COUNT };
+enum weight_dim { DIM_ONE, DIM_VOCAB, DIM_POSITIONS, DIM_EMBED, DIM_WIDTH, DIM_QNORM, DIM_KNORM, DIM_QUERY, DIM_KEY, DIM_VALUE,
+                  DIM_HEADOUT, DIM_HEADS, DIM_BUCKETS, DIM_FF, DIM_EXPERTS, DIM_EXPERT_FF, DIM_EXPERT_FF2, DIM_EXPERT_WIDTH,
+                  DIM_SHARED_FF, DIM_RNN, DIM_ROPE, DIM_QRANK, DIM_KVRANK, DIM_NOPE, DIM_LATENTQ, DIM_LATENTKV, DIM_LATENTKVB,
+                  DIM_LATENTOUT, DIM_HEAD_KVRANK, DIM_HEAD_VALUE, DIM_MAMBA_IN, DIM_MAMBA_X, DIM_KERNEL, DIM_DTRANK, DIM_NSTATE,
+                  DIM_PATCH, DIM_LABELS, DIM_MIXES, DIM_MIX_WIDTH, DIM_MIXRANK, DIM_MIXRANKS, DIM_DECAYRANK, DIM_RATERANK,
+                  DIM_CARRYRANK, DIM_GATERANK, DIM_SSD_IN, DIM_SSD_CONV, DIM_SUM, DIM_TYPES, DIM_HEAD, DIM_ENCODER_VOCAB,
+                  DIM_ENCODER_WIDTH, DIM_COUNT };
 
 static const struct {
     const char *name; /* for sentences */
     enum weight_dim stack; /* a matrix for each of these (experts, heads); 0: one matrix */
 } weight_dims[DIM_COUNT] = {
     [DIM_ONE] = { .name = "1" }, [DIM_VOCAB] = { .name = "vocabulary" }, [DIM_POSITIONS] = { .name = "positions" },
-    [DIM_EMBED] = { .name = "width of the embeddings" }, [DIM_QNORM] = { .name = "normalised queries" }, [DIM_KNORM] = { .name = "normalised keys" },
+    [DIM_EMBED] = { .name = "width of the embeddings" }, [DIM_QNORM] = { .name = "normalised queries" },
+    [DIM_KNORM] = { .name = "normalised keys" },
     [DIM_WIDTH] = { .name = "width" }, [DIM_QUERY] = { .name = "heads * key width" },
     [DIM_KEY] = { .name = "kv heads * key width" }, [DIM_VALUE] = { .name = "kv heads * value width" },
     [DIM_HEADOUT] = { .name = "heads * value width" }, [DIM_HEADS] = { .name = "heads" }, [DIM_BUCKETS] = { .name = "buckets" },
@@ -38,7 +40,8 @@ static const struct {
     [DIM_RATERANK] = { .name = "rank of the learning rate" }, [DIM_CARRYRANK] = { .name = "rank of the carried value" },
     [DIM_GATERANK] = { .name = "rank of the gate" }, [DIM_SSD_IN] = { .name = "gate, convolution and heads" },
     [DIM_SSD_CONV] = { .name = "inner width and two states a group" },
-    [DIM_SUM] = { .name = "width of the embeddings' sum" }, [DIM_TYPES] = { .name = "token types" }, [DIM_HEAD] = { .name = "width of the head" },
+    [DIM_SUM] = { .name = "width of the embeddings' sum" }, [DIM_TYPES] = { .name = "token types" },
+    [DIM_HEAD] = { .name = "width of the head" },
     [DIM_ENCODER_VOCAB] = { .name = "vocabulary of the encoder" }, [DIM_ENCODER_WIDTH] = { .name = "width of the encoder" },
 };
 
@@ -67,18 +70,24 @@ static int64_t dim_of(const struct arch *a, enum weight_dim d)
         [DIM_VALUE] = (int64_t)a->n_kv * a->value_width, [DIM_HEADOUT] = (int64_t)a->n_head * a->value_width, [DIM_HEADS] = a->n_head,
         [DIM_BUCKETS] = a->buckets, [DIM_FF] = a->ff_width, [DIM_EXPERTS] = a->n_expert, [DIM_EXPERT_WIDTH] = a->width,
         [DIM_EXPERT_FF] = expert_ff, [DIM_EXPERT_FF2] = 2 * expert_ff,
-        [DIM_SHARED_FF] = a->shared_ff_width ? a->shared_ff_width : (int64_t)a->n_shared_expert * expert_ff, [DIM_RNN] = a->rnn_width, [DIM_ROPE] = a->rope.part / 2,
+        [DIM_SHARED_FF] = a->shared_ff_width ? a->shared_ff_width : (int64_t)a->n_shared_expert * expert_ff,
+        [DIM_RNN] = a->rnn_width, [DIM_ROPE] = a->rope.part / 2,
         [DIM_QRANK] = a->q_rank, [DIM_KVRANK] = a->kv_rank, [DIM_NOPE] = a->nope_width, [DIM_LATENTKV] = (int64_t)a->kv_rank + a->rope.part,
-        [DIM_LATENTQ] = a->n_head * ((int64_t)a->nope_width + a->rope.part), [DIM_LATENTKVB] = a->n_head * ((int64_t)a->nope_width + a->latent_value_width),
-        [DIM_LATENTOUT] = (int64_t)a->n_head * a->latent_value_width, [DIM_HEAD_KVRANK] = a->kv_rank, [DIM_HEAD_VALUE] = a->latent_value_width,
-        [DIM_MAMBA_IN] = 2 * (int64_t)a->rnn_width, [DIM_MAMBA_X] = (int64_t)a->dt_rank + 2 * (int64_t)a->n_state, [DIM_KERNEL] = a->conv_kernel,
-        [DIM_DTRANK] = a->dt_rank, [DIM_NSTATE] = a->n_state, [DIM_PATCH] = (int64_t)a->channels * a->patch * a->patch, [DIM_LABELS] = a->n_label,
+        [DIM_LATENTQ] = a->n_head * ((int64_t)a->nope_width + a->rope.part),
+        [DIM_LATENTKVB] = a->n_head * ((int64_t)a->nope_width + a->latent_value_width),
+        [DIM_LATENTOUT] = (int64_t)a->n_head * a->latent_value_width, [DIM_HEAD_KVRANK] = a->kv_rank,
+        [DIM_HEAD_VALUE] = a->latent_value_width,
+        [DIM_MAMBA_IN] = 2 * (int64_t)a->rnn_width, [DIM_MAMBA_X] = (int64_t)a->dt_rank + 2 * (int64_t)a->n_state,
+        [DIM_KERNEL] = a->conv_kernel,
+        [DIM_DTRANK] = a->dt_rank, [DIM_NSTATE] = a->n_state, [DIM_PATCH] = (int64_t)a->channels * a->patch * a->patch,
+        [DIM_LABELS] = a->n_label,
         [DIM_MIXES] = 5, [DIM_MIX_WIDTH] = a->width, [DIM_MIXRANK] = a->mix_rank, [DIM_MIXRANKS] = 5 * (int64_t)a->mix_rank,
         [DIM_DECAYRANK] = a->decay_rank, [DIM_RATERANK] = a->rate_rank, [DIM_CARRYRANK] = a->carry_rank, [DIM_GATERANK] = a->gate_rank,
         [DIM_SSD_IN] = 2 * (int64_t)a->rnn_width + 2 * (int64_t)a->state_groups * a->n_state + a->n_head,
         [DIM_SSD_CONV] = (int64_t)a->rnn_width + 2 * (int64_t)a->state_groups * a->n_state,
         [DIM_SUM] = a->project_last ? embed : a->width, [DIM_TYPES] = a->n_type, [DIM_HEAD] = a->head == HEAD_MASKED ? embed : a->width,
-        [DIM_ENCODER_VOCAB] = a->encoder_vocab ? a->encoder_vocab : a->n_vocab, [DIM_ENCODER_WIDTH] = a->encoder_width ? a->encoder_width : a->width,
+        [DIM_ENCODER_VOCAB] = a->encoder_vocab ? a->encoder_vocab : a->n_vocab,
+        [DIM_ENCODER_WIDTH] = a->encoder_width ? a->encoder_width : a->width,
     };
     return values[d];
 }
@@ -137,9 +146,11 @@ static int check_matrix(const struct file_tensor *f, int64_t rows, int64_t colum
     }
     if (columns == 1 ? dim[0] != (uint64_t)rows : n != 2 || dim[0] != (uint64_t)rows || dim[1] != (uint64_t)columns)
         return fail(err, HEARTH_E_FORMAT, "tensor %.*s is [%llu, %llu], but the configuration (%s) makes it [%lld, %lld]", STR_ARG(f->name),
-                    n ? (unsigned long long)dim[0] : 1ull, n > 1 ? (unsigned long long)dim[1] : 1ull, what, (long long)rows, (long long)columns);
+                    n ? (unsigned long long)dim[0] : 1ull, n > 1 ? (unsigned long long)dim[1] : 1ull, what, (long long)rows,
+                    (long long)columns);
     if (columns > 1 ? !type_is_weight(f->type) : !type_of(f->type)->unpack)
-        return fail(err, HEARTH_E_UNSUPPORTED, "tensor %.*s has type %s, which is not a type of weights", STR_ARG(f->name), type_of(f->type)->name);
+        return fail(err, HEARTH_E_UNSUPPORTED, "tensor %.*s has type %s, which is not a type of weights", STR_ARG(f->name),
+                    type_of(f->type)->name);
     return 0;
 }
 
@@ -160,7 +171,8 @@ struct part {
 };
 
 /* Vectors (and small tables of biases) are unpacked to f32 once: `values` has the tensor's. */
-static int keep_vector(struct weight_loader *l, struct tensor *t, const float *values, int rank, const int64_t *dim, struct hearth_error *err)
+static int keep_vector(struct weight_loader *l, struct tensor *t, const float *values, int rank, const int64_t *dim,
+                       struct hearth_error *err)
 {
     tensor_shape(t, DTYPE_F32, rank, dim);
     const uint64_t n = (uint64_t)tensor_count(t), bytes = (n * sizeof(float) + 63) / 64 * 64;
@@ -186,18 +198,21 @@ static int make_vector(struct weight_loader *l, struct tensor *t, const struct f
     float *values = arena_array(l->arena, (uint64_t)n, sizeof *values);
     if (!values) return fail_memory(err, (uint64_t)n * sizeof *values, "a vector of weights");
     int status = 0;
-    for (int64_t g = 0; g < p->groups && !status; g++) status = unpack_vector(f, g * p->block + p->first, p->rows, values + g * p->rows, err);
+    for (int64_t g = 0; g < p->groups && !status; g++)
+        status = unpack_vector(f, g * p->block + p->first, p->rows, values + g * p->rows, err);
     for (int64_t i = 0; plus_one && i < n; i++) values[i] += 1.0f;
     return status ? status : keep_vector(l, t, values, rank, dim, err);
 }
 
 /* A part of a matrix in place; in-major ones are columns of the stored [in, out], those in groups [groups, rows, columns]. */
-static int make_matrix(struct tensor *t, const struct file_tensor *f, const struct part *p, int64_t columns, bool in_major, struct hearth_error *err)
+static int make_matrix(struct tensor *t, const struct file_tensor *f, const struct part *p, int64_t columns, bool in_major,
+                       struct hearth_error *err)
 {
     const struct type_info *type = type_of(f->type);
     const int64_t stored = in_major ? (int64_t)(f->dim[f->rank - 1]) : columns;
     if (stored % type->block || (in_major && type->block != 1))
-        return fail(err, HEARTH_E_FORMAT, "tensor %.*s: rows of %lld values do not fit blocks of %s", STR_ARG(f->name), (long long)stored, type->name);
+        return fail(err, HEARTH_E_FORMAT, "tensor %.*s: rows of %lld values do not fit blocks of %s", STR_ARG(f->name),
+                    (long long)stored, type->name);
     const int64_t row_bytes = stored / type->block * type->block_bytes;
     if (p->groups > 1) {
         tensor_shape(t, f->type, 3, (int64_t[]){ p->groups, p->rows, columns });
@@ -244,16 +259,20 @@ static int bind_mxfp4(struct weight_loader *l, const struct file_tensor *blocks,
                       int64_t columns, struct tensor *t, void **slab, struct hearth_error *err)
 {
     const uint64_t want = (uint64_t)(n * rows * (columns / MXFP4_BLOCK));
-    if (columns % MXFP4_BLOCK || blocks->type != DTYPE_U8 || scales->type != DTYPE_U8 || blocks->n_bytes != want * MXFP4_BLOCK / 2 || scales->n_bytes != want)
-        return fail(err, HEARTH_E_FORMAT, "tensor %.*s has %llu bytes and its scales %llu, but the configuration makes it [%lld, %lld, %lld]",
-                    STR_ARG(blocks->name), (unsigned long long)blocks->n_bytes, (unsigned long long)scales->n_bytes, (long long)n, (long long)rows, (long long)columns);
+    if (columns % MXFP4_BLOCK || blocks->type != DTYPE_U8 || scales->type != DTYPE_U8 ||
+        blocks->n_bytes != want * MXFP4_BLOCK / 2 || scales->n_bytes != want)
+        return fail(err, HEARTH_E_FORMAT,
+                    "tensor %.*s has %llu bytes and its scales %llu, but the configuration makes it [%lld, %lld, %lld]",
+                    STR_ARG(blocks->name), (unsigned long long)blocks->n_bytes, (unsigned long long)scales->n_bytes, (long long)n,
+                    (long long)rows, (long long)columns);
     struct mxfp4 *out = own(l, want * sizeof *out, err);
     struct mxfp4 piece[64];
     if (!out) return HEARTH_E_MEMORY;
     for (uint64_t i = 0; i < want; i += 64) {
         const uint64_t count = want - i < 64 ? want - i : 64;
         for (uint64_t k = 0; k < count; k++)
-            mxfp4_from_pairs(&piece[k], (const uint8_t *)blocks->data + (i + k) * (MXFP4_BLOCK / 2), ((const uint8_t *)scales->data)[i + k]);
+            mxfp4_from_pairs(&piece[k], (const uint8_t *)blocks->data + (i + k) * (MXFP4_BLOCK / 2),
+                             ((const uint8_t *)scales->data)[i + k]);
         l->backend->write(l->backend, out + i, piece, count * sizeof *piece);
     }
     tensor_shape(t, DTYPE_MXFP4, 3, (int64_t[]){ n, rows, columns });
@@ -274,8 +293,9 @@ static void find_mxfp4(struct weight_loader *l, const struct weight_name *w, con
 }
 
 /* Matrices of one type and shape, a file tensor each, or stacked in one; `p` says which rows of each. */
-static int bind_pieces(struct weight_loader *l, const struct weight_name *w, const char *name, const struct file_tensor *first, int layer, int64_t n,
-                       const struct part *p, int64_t columns, struct tensor *t, void **slab, struct hearth_error *err)
+static int bind_pieces(struct weight_loader *l, const struct weight_name *w, const char *name, const struct file_tensor *first,
+                       int layer, int64_t n, const struct part *p, int64_t columns, struct tensor *t, void **slab,
+                       struct hearth_error *err)
 {
     const bool stacked = first->rank == 3, in_major = is_in_major(l, w->flags);
     char text[256];
@@ -283,8 +303,9 @@ static int bind_pieces(struct weight_loader *l, const struct weight_name *w, con
     struct tensor one = { 0 };
     if (stacked) {
         if (first->dim[0] != (uint64_t)n)
-            return fail(err, HEARTH_E_FORMAT, "tensor %.*s has %llu %s, the configuration %lld", STR_ARG(first->name), (unsigned long long)first->dim[0],
-                        weight_dims[weight_dims[weight_table[w->id].rows].stack].name, (long long)n);
+            return fail(err, HEARTH_E_FORMAT, "tensor %.*s has %llu %s, the configuration %lld", STR_ARG(first->name),
+                        (unsigned long long)first->dim[0], weight_dims[weight_dims[weight_table[w->id].rows].stack].name,
+                        (long long)n);
         part.rank = 2;
         part.dim[0] = first->dim[1];
         part.dim[1] = first->dim[2];
@@ -293,7 +314,8 @@ static int bind_pieces(struct weight_loader *l, const struct weight_name *w, con
         const struct file_tensor *f = stacked ? &part : find_tensor(l, name, layer, (int)e, text);
         if (!f) return fail(err, HEARTH_E_FORMAT, "the model lacks tensor %s", text);
         if (f->type != first->type) return fail(err, HEARTH_E_UNSUPPORTED, "tensor %s has another type than expert 0", text);
-        int status = check_matrix(f, in_major ? columns : p->block, in_major ? p->block : columns, weight_dims[weight_table[w->id].rows].name, err);
+        int status = check_matrix(f, in_major ? columns : p->block, in_major ? p->block : columns,
+                                  weight_dims[weight_table[w->id].rows].name, err);
         if (!status) status = make_matrix(&one, f, p, columns, in_major, err);
         if (status) return status;
         slab[e] = stacked ? (char *)one.data + e * (tensor_bytes(&one) / p->rows * p->block) : one.data;
@@ -331,10 +353,13 @@ static int bind_stack(struct weight_loader *l, const struct weight_name *w, cons
 /* Small matrices that ops want as f32: tables of biases, convolution kernels, decays. */
 static bool is_table(enum weight_id id)
 {
-    return weight_table[id].rows == DIM_BUCKETS || (weight_table[id].rows == DIM_EXPERTS && weight_dims[weight_table[id].columns].stack) || weight_table[id].columns == DIM_KERNEL || weight_table[id].columns == DIM_NSTATE;
+    const enum weight_dim rows = weight_table[id].rows, columns = weight_table[id].columns;
+    return rows == DIM_BUCKETS || (rows == DIM_EXPERTS && weight_dims[columns].stack) || columns == DIM_KERNEL ||
+           columns == DIM_NSTATE;
 }
 
-static int bind_part(struct weight_loader *l, const struct weight_name *w, const struct file_tensor *f, const struct part *p, int layer, struct tensor **out, struct hearth_error *err)
+static int bind_part(struct weight_loader *l, const struct weight_name *w, const struct file_tensor *f, const struct part *p,
+                     int layer, struct tensor **out, struct hearth_error *err)
 {
     const int64_t rows = dim_of(l->arch, weight_table[w->id].rows), columns = dim_of(l->arch, weight_table[w->id].columns);
     struct tensor *t = new_tensor(l, w->id, layer);
@@ -353,7 +378,8 @@ static int bind_part(struct weight_loader *l, const struct weight_name *w, const
 }
 
 /* A vector made of one tensor a head. */
-static int bind_heads(struct weight_loader *l, const struct weight_name *w, const char *name, int layer, struct tensor **out, struct hearth_error *err)
+static int bind_heads(struct weight_loader *l, const struct weight_name *w, const char *name, int layer, struct tensor **out,
+                      struct hearth_error *err)
 {
     const int64_t rows = dim_of(l->arch, weight_table[w->id].rows), n = rows / l->arch->key_width, width = l->arch->key_width;
     char text[256];
@@ -396,7 +422,8 @@ static bool is_wanted(const struct arch *a, const struct weight_name *w, int lay
 }
 
 /* Rows names[0 .. n) share one tensor of the file. */
-static int bind_shared(struct weight_loader *l, const struct weight_name *names, int n, const char *name, int layer, void *fields, struct hearth_error *err)
+static int bind_shared(struct weight_loader *l, const struct weight_name *names, int n, const char *name, int layer, void *fields,
+                       struct hearth_error *err)
 {
     char text[256];
     int64_t rows = 0;
@@ -408,10 +435,13 @@ static int bind_shared(struct weight_loader *l, const struct weight_name *names,
     const bool in_major = is_in_major(l, names[0].flags) && columns > 1;
     struct part p = { .groups = (names[0].flags & WEIGHT_GROUPED) && l->arch->fused_groups ? l->arch->fused_groups : 1 };
     p.block = rows / p.groups;
-    int status = check_matrix(f, in_major ? columns : rows, in_major ? rows : columns, weight_dims[weight_table[names[0].id].rows].name, err);
+    int status = check_matrix(f, in_major ? columns : rows, in_major ? rows : columns,
+                              weight_dims[weight_table[names[0].id].rows].name, err);
     for (int i = 0; i < n && !status; i++) {
         p.rows = dim_of(l->arch, weight_table[names[i].id].rows);
-        if (p.rows % p.groups) return fail(err, HEARTH_E_FORMAT, "%lld rows of %s do not fall into %lld groups", (long long)p.rows, text, (long long)p.groups);
+        if (p.rows % p.groups)
+            return fail(err, HEARTH_E_FORMAT, "%lld rows of %s do not fall into %lld groups", (long long)p.rows, text,
+                        (long long)p.groups);
         p.rows /= p.groups;
         status = bind_part(l, &names[i], f, &p, layer, (struct tensor **)((char *)fields + weight_table[names[i].id].offset), err);
         p.first += p.rows;
@@ -420,7 +450,8 @@ static int bind_shared(struct weight_loader *l, const struct weight_name *names,
 }
 
 /* Rows names[0 .. n) share one stack: gates above what they open, expert by expert. */
-static int bind_stacks(struct weight_loader *l, const struct weight_name *names, int n, const char *name, int layer, void *fields, struct hearth_error *err)
+static int bind_stacks(struct weight_loader *l, const struct weight_name *names, int n, const char *name, int layer, void *fields,
+                       struct hearth_error *err)
 {
     struct part p = { .groups = 1 };
     int status = 0;
@@ -464,7 +495,8 @@ int weights_check_surplus(const struct weight_loader *l, const char *const *harm
         for (int w = 0; harmless && harmless[w] && !known; w++)
             known = memmem(name.p, name.n, harmless[w], strlen(harmless[w])) != NULL;
         if (!known)
-            return fail(err, HEARTH_E_FORMAT, "the file holds tensor %.*s, which a model of this configuration does not have", STR_ARG(name));
+            return fail(err, HEARTH_E_FORMAT, "the file holds tensor %.*s, which a model of this configuration does not have",
+                        STR_ARG(name));
     }
     return 0;
 }

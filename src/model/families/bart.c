@@ -97,10 +97,13 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
     int status = config_bool(c, "scale_embedding", NULL, a->embed_scale != 0.0f, &scaled, err);
     if (!status) status = config_number(c, "decoder_vocab_size", NULL, a->n_vocab, &vocabulary, err);
     if (status) return status;
-    if (vocabulary != a->n_vocab) return fail(err, HEARTH_E_UNSUPPORTED, "vocabularies of %d and %g tokens for source and target are not supported yet", a->n_vocab, vocabulary);
+    if (vocabulary != a->n_vocab)
+        return fail(err, HEARTH_E_UNSUPPORTED, "vocabularies of %d and %g tokens for source and target are not supported yet",
+                    a->n_vocab, vocabulary);
     if (a->width % a->n_head) return fail(err, HEARTH_E_FORMAT, "width %d is not a multiple of %d heads", a->width, a->n_head);
-    a->encoder_embed = encoder_has_embed(c, "model.encoder.embed_tokens.weight|encoder.embed_tokens.weight|model.shared.weight|shared.weight",
-                                         "model.decoder.embed_tokens.weight|decoder.embed_tokens.weight|model.shared.weight|shared.weight");
+#define EITHER(half) "model." half ".embed_tokens.weight|" half ".embed_tokens.weight|model.shared.weight|shared.weight"
+    a->encoder_embed = encoder_has_embed(c, EITHER("encoder"), EITHER("decoder"));
+#undef EITHER
     a->embed_scale = scaled ? (float)sqrt(a->width) : 0.0f;
     a->n_kv = a->n_head;
     a->key_width = a->value_width = a->width / a->n_head;
@@ -116,9 +119,10 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
     .encoder_heads = heads, .width = d
 
 #define SHARED                                                                                                                     \
-    .keys = keys, .guards = guards, LAYER_WEIGHTS(layer_weights), ENCODER_WEIGHTS(encoder_weights), .prefix = "model.", .finish = finish, \
-    .harmless = (const char *const[]){ "shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "embed_positions.weights", \
-                                       "encoder.version", "decoder.version", NULL }
+    .keys = keys, .guards = guards, LAYER_WEIGHTS(layer_weights), ENCODER_WEIGHTS(encoder_weights),                                \
+    .prefix = "model.", .finish = finish,                                                                                          \
+    .harmless = (const char *const[]){ "shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight",              \
+                                       "embed_positions.weights", "encoder.version", "decoder.version", NULL }
 
 const struct family family_bart = {
     .name = "bart", .models = "BART base and large, bart-large-cnn, bart-large-xsum, DistilBART, KoBART summarisers",

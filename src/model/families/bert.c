@@ -45,11 +45,11 @@ static const struct config_guard guards[] = {
     { W_embed_norm, NORM_NAMES(p "embeddings.LayerNorm"), "token_embd_norm.weight", 0 },                                           \
     { W_embed_norm_bias, BIAS_NAMES(p "embeddings.LayerNorm"), "token_embd_norm.bias", 0 }
 
-#define CLASSIFIER(dense, weight, bias)                                                                                                     \
+#define CLASSIFIER(dense, weight, bias)                                                                                            \
     { W_head_dense, dense ".weight", "cls.weight", 0, .heads = DENSE },                                                            \
     { W_head_dense_bias, dense ".bias", "cls.bias", 0, .heads = DENSE },                                                           \
-    { W_classifier, weight, "cls.output.weight", 0, .heads = FIRST },                                                       \
-    { W_classifier_bias, bias, "cls.output.bias", 0, .heads = FIRST },                                                      \
+    { W_classifier, weight, "cls.output.weight", 0, .heads = FIRST },                                                              \
+    { W_classifier_bias, bias, "cls.output.bias", 0, .heads = FIRST },                                                             \
     { W_classifier, "classifier.weight", NULL, 0, .heads = ROWS },                                                                 \
     { W_classifier_bias, "classifier.bias", NULL, 0, .heads = ROWS }
 
@@ -63,7 +63,8 @@ static const struct config_guard guards[] = {
 
 static const struct weight_name bert_weights[] = {
     EMBEDDINGS("bert."),
-    VOCABULARY("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm", "cls.predictions.decoder", "cls.predictions.decoder.bias|cls.predictions.bias"),
+    VOCABULARY("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm", "cls.predictions.decoder",
+               "cls.predictions.decoder.bias|cls.predictions.bias"),
     CLASSIFIER("bert.pooler.dense", "classifier.weight|cls.seq_relationship.weight", "classifier.bias|cls.seq_relationship.bias"),
 };
 
@@ -178,7 +179,8 @@ static int finish_bert(struct arch *a, const struct config *c, struct hearth_err
         const struct file_tensor *types = container_tensor(c->c, "token_types.weight");
         a->n_type = types && types->rank == 2 && types->dim[0] <= 1 << 16 ? (int32_t)types->dim[0] : 0;
         if (first && !container_tensor(c->c, "cls.weight"))
-            return fail(err, HEARTH_E_UNSUPPORTED, "the file lacks the pooler that stood before its classifier (converters drop it): use the original folder");
+            return fail(err, HEARTH_E_UNSUPPORTED,
+                        "the file lacks the pooler that stood before its classifier (converters drop it): use the original folder");
     }
     a->head_act = !first ? a->act : c->gguf && !a->n_type ? ACT_RELU : ACT_TANH;
     return common(a, c, "classifier.weight|cls.seq_relationship.weight", err);
@@ -189,7 +191,8 @@ static int finish_roberta(struct arch *a, const struct config *c, struct hearth_
     double pad;
     int status = config_number(c, "pad_token_id", NULL, 1, &pad, err);
     if (status) return status;
-    if (!(pad >= 0 && pad + 1 < a->context)) return fail(err, HEARTH_E_FORMAT, "a padding token of %g leaves no positions of %d", pad, a->context);
+    if (!(pad >= 0 && pad + 1 < a->context))
+        return fail(err, HEARTH_E_FORMAT, "a padding token of %g leaves no positions of %d", pad, a->context);
     a->pad_positions = true;
     a->position_offset = (int32_t)pad + 1; /* max_position_embeddings counts the rows that no text uses */
     a->context -= a->position_offset;
@@ -212,8 +215,11 @@ static int finish_electra(struct arch *a, const struct config *c, struct hearth_
 {
     a->project_last = a->embed_width != a->width;
     a->head_act = a->head == HEAD_ROWS_DENSE ? a->act : ACT_GELU;
-    return common(a, c, a->head == HEAD_ROWS ? "classifier.weight" : a->head == HEAD_ROWS_DENSE ? "discriminator_predictions.dense_prediction.weight"
-                                                                                               : "classifier.out_proj.weight", err);
+    return common(a, c,
+                  a->head == HEAD_ROWS         ? "classifier.weight"
+                  : a->head == HEAD_ROWS_DENSE ? "discriminator_predictions.dense_prediction.weight"
+                                               : "classifier.out_proj.weight",
+                  err);
 }
 
 static int finish_distilbert(struct arch *a, const struct config *c, struct hearth_error *err)
@@ -231,8 +237,9 @@ static int finish_distilbert(struct arch *a, const struct config *c, struct hear
 
 const struct family family_bert = {
     .name = "bert",
-    .models = "BERT (base, large, multilingual, Chinese, German), FinBERT, SciBERT, BioBERT, LegalBERT, all-MiniLM-L6/L12, BGE small/base/large, E5, GTE, "
-              "UAE, mxbai-embed-large, Snowflake Arctic Embed, LaBSE, bert-base-NER, MS MARCO MiniLM cross-encoders; as GGUF also RoBERTa, XLM-R and DistilBERT",
+    .models = "BERT (base, large, multilingual, Chinese, German), FinBERT, SciBERT, BioBERT, LegalBERT, all-MiniLM-L6/L12, "
+              "BGE small/base/large, E5, GTE, UAE, mxbai-embed-large, Snowflake Arctic Embed, LaBSE, bert-base-NER, "
+              "MS MARCO MiniLM cross-encoders; as GGUF also RoBERTa, XLM-R and DistilBERT",
     .hf_types = (const char *const[]){ "bert", NULL }, .gguf_archs = (const char *const[]){ "bert", NULL },
     .encoder_heads = (const struct family_head[]){
         { "BertForMaskedLM", HEAD_MASKED, "cls.predictions.transform.dense.weight", NULL },
@@ -249,7 +256,8 @@ const struct family family_bert = {
 
 const struct family family_roberta = {
     .name = "roberta",
-    .models = "RoBERTa (base, large), CodeBERT, Twitter-RoBERTa, all-distilroberta-v1, XLM-RoBERTa, multilingual E5, BGE-M3, BGE rerankers, CamemBERT",
+    .models = "RoBERTa (base, large), CodeBERT, Twitter-RoBERTa, all-distilroberta-v1, XLM-RoBERTa, multilingual E5, BGE-M3, "
+              "BGE rerankers, CamemBERT",
     .hf_types = (const char *const[]){ "roberta", "xlm-roberta", "camembert", NULL },
     .encoder_heads = (const struct family_head[]){
         { "RobertaForMaskedLM", HEAD_MASKED, "lm_head.dense.weight", NULL },
@@ -266,7 +274,8 @@ const struct family family_roberta = {
         { "CamembertModel", HEAD_NONE, NULL, NULL },
         { NULL, HEAD_NONE, NULL, NULL } },
     .initial = { INITIAL, SIZES(768, 12, 12, 3072), .pad = 1 },
-    .keys = keys, .guards = guards, MODEL_WEIGHTS(roberta_weights), ENCODER_WEIGHTS(roberta_layers), .prefix = "roberta.", .finish = finish_roberta,
+    .keys = keys, .guards = guards, MODEL_WEIGHTS(roberta_weights), ENCODER_WEIGHTS(roberta_layers), .prefix = "roberta.",
+    .finish = finish_roberta,
     .harmless = (const char *const[]){ "position_ids", "pooler.", "lm_head.", NULL },
 };
 
@@ -281,8 +290,10 @@ const struct family family_electra = {
         { "ElectraModel", HEAD_NONE, NULL, NULL },
         { NULL, HEAD_NONE, NULL, NULL } },
     .initial = { INITIAL, SIZES(256, 12, 4, 1024), .embed_width = 128, .pad = 0 },
-    .keys = keys, .guards = guards, MODEL_WEIGHTS(electra_weights), ENCODER_WEIGHTS(electra_layers), .prefix = "electra.", .finish = finish_electra,
-    .harmless = (const char *const[]){ "position_ids", "generator_lm_head.bias", "generator_predictions.", "discriminator_predictions.", NULL },
+    .keys = keys, .guards = guards, MODEL_WEIGHTS(electra_weights), ENCODER_WEIGHTS(electra_layers), .prefix = "electra.",
+    .finish = finish_electra,
+    .harmless = (const char *const[]){ "position_ids", "generator_lm_head.bias", "generator_predictions.",
+                                       "discriminator_predictions.", NULL },
 };
 
 const struct family family_distilbert = {
@@ -295,7 +306,8 @@ const struct family family_distilbert = {
         { "DistilBertModel", HEAD_NONE, NULL, NULL },
         { NULL, HEAD_NONE, NULL, NULL } },
     .initial = { INITIAL, SIZES(768, 6, 12, 3072), .pad = 0 },
-    .keys = keys, .guards = guards, MODEL_WEIGHTS(distilbert_weights), ENCODER_WEIGHTS(distilbert_layers), .prefix = "distilbert.", .finish = finish_distilbert,
+    .keys = keys, .guards = guards, MODEL_WEIGHTS(distilbert_weights), ENCODER_WEIGHTS(distilbert_layers),
+    .prefix = "distilbert.", .finish = finish_distilbert,
     .harmless = (const char *const[]){ "position_ids", "vocab_", "pre_classifier.", NULL },
 };
 

@@ -67,8 +67,8 @@ static int check_flag(const struct config *c, const char *key, bool want, struct
     bool value;
     int status = config_bool(c, key, NULL, false, &value, err);
     if (status || value == want) return status;
-    return fail(err, HEARTH_E_UNSUPPORTED, "%s.%s is %s; the model's halves are supported as CodeT5+ has them, with %s there", c->nested, key,
-                value ? "true" : "false", want ? "true" : "false");
+    return fail(err, HEARTH_E_UNSUPPORTED, "%s.%s is %s; the model's halves are supported as CodeT5+ has them, with %s there",
+                c->nested, key, value ? "true" : "false", want ? "true" : "false");
 }
 
 /* What only the decoder has: cross attention in its last layer, a projection before it, a token to begin with. */
@@ -94,7 +94,8 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
     if (status) return status;
     if (part && part->type == KV_NULL) return fail(err, HEARTH_E_FORMAT, "%s.rotary_dim is null, which CodeT5+ does not allow", c->nested);
     if (a->width % a->n_head) return fail(err, HEARTH_E_FORMAT, "width %d is not a multiple of %d heads", a->width, a->n_head);
-    if (a->n_head % a->fused_groups) return fail(err, HEARTH_E_FORMAT, "%d heads cannot be shared out among %d groups", a->n_head, a->fused_groups);
+    if (a->n_head % a->fused_groups)
+        return fail(err, HEARTH_E_FORMAT, "%d heads cannot be shared out among %d groups", a->n_head, a->fused_groups);
     if (!a->ff_width) a->ff_width = 4 * a->width;
     a->n_kv = a->n_head;
     a->key_width = a->value_width = a->width / a->n_head;

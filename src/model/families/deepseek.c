@@ -80,7 +80,8 @@ static int finish_shape(struct arch *a, const struct config *c, struct hearth_er
     if (c->gguf && !config_find(c, NULL, "attention.q_lora_rank")) a->q_rank = 0;
     if (c->gguf) a->nope_width = a->key_width - part;
     if (c->gguf) a->tied = true; /* GGUF says it by leaving the head out */
-    if (a->nope_width < 1) return fail(err, HEARTH_E_FORMAT, "keys of %d values have no room beside a rotary part of %d", a->key_width, part);
+    if (a->nope_width < 1)
+        return fail(err, HEARTH_E_FORMAT, "keys of %d values have no room beside a rotary part of %d", a->key_width, part);
     a->key_width = part; /* for the rotary keys of the configuration: frequencies are those of a head as wide as the part */
     int status = config_rope(c, a, err);
     double log_multiplier;
@@ -120,7 +121,8 @@ static int finish_v3(struct arch *a, const struct config *c, struct hearth_error
     if (!status) status = config_number(c, NULL, "expert_gating_func", a->expert_sigmoid ? 2 : 1, &gating, err);
     if (status) return status;
     if (c->gguf && gating != (a->expert_sigmoid ? 2 : 1))
-        return fail(err, HEARTH_E_UNSUPPORTED, "the model's expert_gating_func is %g, but it has %s bias for choosing experts", gating, a->expert_sigmoid ? "a" : "no");
+        return fail(err, HEARTH_E_UNSUPPORTED, "the model's expert_gating_func is %g, but it has %s bias for choosing experts",
+                    gating, a->expert_sigmoid ? "a" : "no");
     if (c->gguf && !a->expert_sigmoid) finish_gguf_v2(a, c);
     return finish_shape(a, c, err);
 }
@@ -143,7 +145,8 @@ static int finish_v2(struct arch *a, const struct config *c, struct hearth_error
     return finish_shape(a, c, err);
 }
 
-static struct tensor *view(struct arena *arena, const struct tensor *of, const char *name, int64_t offset, const int64_t *dim, const int64_t *stride)
+static struct tensor *view(struct arena *arena, const struct tensor *of, const char *name, int64_t offset, const int64_t *dim,
+                           const int64_t *stride)
 {
     struct tensor *t = arena_array(arena, 1, sizeof *t);
     if (!t) return NULL;
@@ -164,7 +167,8 @@ static int derive(const struct arch *a, struct layer_weights *w, struct arena *a
     const int64_t value = b->stride[1], row = b->stride[0], head = (a->nope_width + a->latent_value_width) * row;
     if (type_of(b->type)->block != 1) return fail(err, HEARTH_E_UNSUPPORTED, "kv_b_proj has block type %s", type_of(b->type)->name);
     w->latent_k_b = view(arena, b, "latent_k_b", 0, (int64_t[]){ a->n_head, a->kv_rank, a->nope_width }, (int64_t[]){ head, value, row });
-    w->latent_v_b = view(arena, b, "latent_v_b", a->nope_width * row, (int64_t[]){ a->n_head, a->latent_value_width, a->kv_rank }, (int64_t[]){ head, row, value });
+    w->latent_v_b = view(arena, b, "latent_v_b", a->nope_width * row, (int64_t[]){ a->n_head, a->latent_value_width, a->kv_rank },
+                         (int64_t[]){ head, row, value });
     return w->latent_k_b && w->latent_v_b ? 0 : fail_memory(err, sizeof *b, "a tensor");
 }
 

@@ -121,8 +121,9 @@ static int finish_refined(struct arch *a, const struct config *c, struct hearth_
 #define FALCON_AXES                                                                                                    \
     GPT_AXES, .act = ACT_GELU, .position = POSITION_ROTARY, .rope.theta = 10000, .context = 2048, .tied = true,        \
     .pad = -1
-#define FALCON_TABLES .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .prefix = "transformer.", \
-    .harmless = (const char *const[]){ "rotary_emb.inv_freq", "rotary.inv_freq", NULL }
+#define FALCON_TABLES                                                                                                  \
+    .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),                        \
+    .prefix = "transformer.", .harmless = (const char *const[]){ "rotary_emb.inv_freq", "rotary.inv_freq", NULL }
 
 const struct family family_falcon = {
     .name = "falcon", .models = "Falcon 7B, 40B, 180B, Instruct, Chat; Falcon-RW 1B and 7B; Falcon2 11B; WizardLM-Falcon, OpenBuddy-Falcon",
@@ -133,7 +134,8 @@ const struct family family_falcon = {
 
 const struct family family_refined_web_model = {
     .name = "RefinedWebModel", .models = "Falcon 7B and Falcon-RW as first published",
-    .hf_types = (const char *const[]){ "RefinedWebModel", NULL }, .heads = (const char *const[]){ "RWForCausalLM", "FalconForCausalLM", NULL },
+    .hf_types = (const char *const[]){ "RefinedWebModel", NULL },
+    .heads = (const char *const[]){ "RWForCausalLM", "FalconForCausalLM", NULL },
     .initial = { FALCON_AXES, .width = 64, .n_layer = 2, .n_head = 8, .bos = 1, .eos = 2 }, .finish = finish_refined_model, FALCON_TABLES,
 };
 

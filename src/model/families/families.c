@@ -85,7 +85,8 @@ int family_find(const struct family **out, const struct container *c, struct hea
     struct str head = { 0 };
     if (!name && container_kv(c, "hidden_size") && (*out = by_prefix(c))) return 0;
     if (!name || name->type != KV_STRING)
-        return fail(err, HEARTH_E_FORMAT, "%s says neither model_type nor general.architecture: it is weights without a description", c->path);
+        return fail(err, HEARTH_E_FORMAT,
+                    "%s says neither model_type nor general.architecture: it is weights without a description", c->path);
     bool known = false;
     const bool has_head = first_architecture(c, &head);
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) { /* rows may share a type and differ in their heads or tensors */
@@ -99,11 +100,14 @@ int family_find(const struct family **out, const struct container *c, struct hea
     if (other)
         return fail(err, HEARTH_E_UNSUPPORTED, "the model is a %.*s; of this family only %s and its like are supported", STR_ARG(head),
                     other->heads ? other->heads[0] : other->encoder_heads[0].name);
-    if (known) return fail(err, HEARTH_E_UNSUPPORTED, "the tensors of %s are of no version of %.*s that is supported", c->path, STR_ARG(name->s));
+    if (known)
+        return fail(err, HEARTH_E_UNSUPPORTED, "the tensors of %s are of no version of %.*s that is supported", c->path,
+                    STR_ARG(name->s));
     struct buf b;
     buf_init(&b, 4096);
     list_supported(arch != NULL, &b);
-    int status = fail(err, HEARTH_E_UNSUPPORTED, "%s \"%.*s\" is not supported; supported are: %s", arch ? "architecture" : "model_type", STR_ARG(name->s), b.p ? b.p : "");
+    int status = fail(err, HEARTH_E_UNSUPPORTED, "%s \"%.*s\" is not supported; supported are: %s",
+                      arch ? "architecture" : "model_type", STR_ARG(name->s), b.p ? b.p : "");
     buf_free(&b);
     return status;
 }

@@ -1,4 +1,5 @@
-/* GPT-2: learned positions, layer norm, one fused qkv product. Hugging Face files keep matrices as [in, out] (Conv1D). Radford et al. 2019. */
+/* GPT-2: learned positions, layer norm, one fused qkv product. Hugging Face files keep matrices as [in, out] (Conv1D). Radford et
+ * al. 2019. */
 #include "model/families/rows.h"
 
 static const struct config_key keys[] = {

@@ -60,7 +60,8 @@ static int add_names(struct kinds *k, const struct kv *list)
     for (kv_iterate(&it, k->c, list); kv_next(&it, &name);) {
         const bool full = name.type == KV_STRING && str_is(name.s, "global");
         if (!full && !(name.type == KV_STRING && str_is(name.s, "local")))
-            return fail(k->err, HEARTH_E_FORMAT, "the model's layers are to be \"global\" or \"local\", but its list of them holds something else");
+            return fail(k->err, HEARTH_E_FORMAT,
+                        "the model's layers are to be \"global\" or \"local\", but its list of them holds something else");
         if (k->n == k->room) return fail(k->err, HEARTH_E_FORMAT, "the model lists more kinds of layers than it has layers, %d", k->room);
         k->full[k->n++] = full;
     }

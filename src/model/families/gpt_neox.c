@@ -42,7 +42,8 @@ static int rotary(struct arch *a, const struct config *c, struct hearth_error *e
     if (!status) status = config_rope(c, a, err);
     if (status || !odd) return status;
     if (a->rope.kind != ROPE_DEFAULT && a->rope.kind != ROPE_LINEAR)
-        return fail(err, HEARTH_E_UNSUPPORTED, "rotary scaling %s of an odd part, %d values, is not supported", rope_kind_name(a->rope.kind), odd);
+        return fail(err, HEARTH_E_UNSUPPORTED, "rotary scaling %s of an odd part, %d values, is not supported",
+                    rope_kind_name(a->rope.kind), odd);
     a->rope.theta = pow(a->rope.theta, (odd + 1.0) / odd);
     return 0;
 }

@@ -46,7 +46,8 @@ static const struct weight_name layer_weights[] = {
 static int finish(struct arch *a, const struct config *c, struct hearth_error *err)
 {
     const struct kv *window = container_kv(c->c, "sliding_window");
-    if (window && window->type == KV_NULL) return fail(err, HEARTH_E_UNSUPPORTED, "the model sets sliding_window to null, which is not supported");
+    if (window && window->type == KV_NULL)
+        return fail(err, HEARTH_E_UNSUPPORTED, "the model sets sliding_window to null, which is not supported");
     a->value_width = a->key_width;
     a->ff_width = a->expert_ff_width;
     if (a->n_head % a->n_kv) return fail(err, HEARTH_E_FORMAT, "%d query heads cannot share %d key/value heads", a->n_head, a->n_kv);
@@ -56,7 +57,8 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
     if (c->gguf) {
         a->tied = true;             /* GGUF says it by leaving the head out */
         a->rope.no_truncate = true; /* all of them; GGUF has no key for it */
-    } else if (!config_find(c, "rope_parameters.rope_type|rope_parameters.rope_theta|rope_parameters.factor|rope_scaling.rope_type|rope_scaling.type", NULL)) {
+    } else if (!config_find(c, "rope_parameters.rope_type|rope_parameters.rope_theta|rope_parameters.factor|"
+                               "rope_scaling.rope_type|rope_scaling.type", NULL)) {
         a->rope.kind = ROPE_YARN; /* the class's own */
         a->rope.factor = 32;
         a->rope.original_context = 4096;

@@ -74,7 +74,8 @@ static int finish_codegen(struct arch *a, const struct config *c, struct hearth_
     int status = config_number(c, "head_dim", NULL, 0, &head_dim, err);
     if (status) return status;
     a->fused_groups = head_dim == 128 || head_dim == 256 ? 8 : 4;
-    if (a->n_head % a->fused_groups) return fail(err, HEARTH_E_FORMAT, "%d heads cannot be shared out among %d groups", a->n_head, a->fused_groups);
+    if (a->n_head % a->fused_groups)
+        return fail(err, HEARTH_E_FORMAT, "%d heads cannot be shared out among %d groups", a->n_head, a->fused_groups);
     return finish(a, c, err);
 }
 
@@ -87,7 +88,8 @@ const struct family family_gptj = {
     .name = "gptj", .models = "GPT-J 6B, Pygmalion 6B, Skein, Adventure, Janeway, Shinen 6B, GPT-JT, GPT4All-J, Dolly v1, Lit 6B",
     .hf_types = (const char *const[]){ "gptj", NULL }, .heads = (const char *const[]){ "GPTJForCausalLM", NULL },
     .initial = { GPTJ_AXES }, .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights),
-    .prefix = "transformer.", .harmless = (const char *const[]){ ".attn.bias", ".attn.masked_bias", ".attn.embed_positions", NULL }, .finish = finish,
+    .prefix = "transformer.",
+    .harmless = (const char *const[]){ ".attn.bias", ".attn.masked_bias", ".attn.embed_positions", NULL }, .finish = finish,
 };
 
 const struct family family_codegen = {

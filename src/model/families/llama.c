@@ -60,9 +60,11 @@ static const struct weight_name layer_weights[] = {
     { W_ffn_down, LAYER "mlp.down_proj.weight", "blk.%d.ffn_down.weight", WEIGHT_DENSE },
     { W_ffn_down_bias, LAYER "mlp.down_proj.bias", "blk.%d.ffn_down.bias", WEIGHT_DENSE, AT(ffn_bias) },
     { W_router, LAYER "block_sparse_moe.gate.weight", "blk.%d.ffn_gate_inp.weight", WEIGHT_EXPERTS },
-    { W_expert_gate, LAYER "block_sparse_moe.experts.%e.w1.weight", "blk.%d.ffn_gate_exps.weight|blk.%d.ffn_gate.%e.weight", WEIGHT_EXPERTS },
+    { W_expert_gate, LAYER "block_sparse_moe.experts.%e.w1.weight", "blk.%d.ffn_gate_exps.weight|blk.%d.ffn_gate.%e.weight",
+      WEIGHT_EXPERTS },
     { W_expert_up, LAYER "block_sparse_moe.experts.%e.w3.weight", "blk.%d.ffn_up_exps.weight|blk.%d.ffn_up.%e.weight", WEIGHT_EXPERTS },
-    { W_expert_down, LAYER "block_sparse_moe.experts.%e.w2.weight", "blk.%d.ffn_down_exps.weight|blk.%d.ffn_down.%e.weight", WEIGHT_EXPERTS },
+    { W_expert_down, LAYER "block_sparse_moe.experts.%e.w2.weight", "blk.%d.ffn_down_exps.weight|blk.%d.ffn_down.%e.weight",
+      WEIGHT_EXPERTS },
 };
 
 /* Derived numbers; Hugging Face keeps queries and keys in half-split order, GGUF and llama2.c in pairs. */
@@ -113,9 +115,10 @@ static int finish_mixtral(struct arch *a, const struct config *c, struct hearth_
 #define LLAMA_AXES DECODER_AXES, .act = ACT_SILU, .bos = 1, .pad = -1
 
 const struct family family_llama = {
-    .name = "llama", .models = "LLaMA 7B to 65B, Llama 2, Llama 3, Code Llama, Phind-CodeLlama, Alpaca, Vicuna, Koala, WizardLM, GPT4All, OpenLLaMA, XGen, "
-              "Nous Hermes, MythoMax, Mythalion, Pygmalion 7B and 2, Xwin, Zarablend, MLewd-ReMM, Holodeck and HoloMax 13B, Spring Dragon, Marx 3B, "
-              "TinyLlama, SOLAR, Yi, DeepSeek LLM and Coder",
+    .name = "llama", .models =
+        "LLaMA 7B to 65B, Llama 2, Llama 3, Code Llama, Phind-CodeLlama, Alpaca, Vicuna, Koala, WizardLM, GPT4All, OpenLLaMA, XGen, "
+        "Nous Hermes, MythoMax, Mythalion, Pygmalion 7B and 2, Xwin, Zarablend, MLewd-ReMM, Holodeck and HoloMax 13B, "
+        "Spring Dragon, Marx 3B, TinyLlama, SOLAR, Yi, DeepSeek LLM and Coder",
     .hf_types = (const char *const[]){ "llama", NULL }, .gguf_archs = (const char *const[]){ "llama", NULL },
     .heads = (const char *const[]){ "LlamaForCausalLM", "LLaMAForCausalLM", "YiForCausalLM", NULL },
     .initial = { LLAMA_AXES, .eos = 2, .context = 2048, .norm_eps = 1e-6f, .rope.theta = 10000 },

@@ -46,7 +46,8 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
     if (!status && c->gguf) status = config_number(c, NULL, "ssm.time_step_rank", rank, &rank, err);
     if (status) return status;
     if (!a->rnn_width && expand >= 1 && expand <= 64) a->rnn_width = (int32_t)(expand * a->width);
-    if (!a->rnn_width || !(rank >= 1 && rank <= 1 << 16)) return fail(err, HEARTH_E_FORMAT, "expand %g or time_step_rank %g makes no sense", expand, rank);
+    if (!a->rnn_width || !(rank >= 1 && rank <= 1 << 16))
+        return fail(err, HEARTH_E_FORMAT, "expand %g or time_step_rank %g makes no sense", expand, rank);
     a->dt_rank = (int32_t)rank;
     if (!c->gguf) return 0;
     a->decay = DECAY_LOG; /* -exp(A_log) */
@@ -59,7 +60,8 @@ const struct family family_mamba = {
     .name = "mamba", .models = "Mamba 130M to 2.8B",
     .hf_types = (const char *const[]){ "mamba", NULL }, .gguf_archs = (const char *const[]){ "mamba", NULL },
     .heads = (const char *const[]){ "MambaForCausalLM", NULL },
-    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_MAMBA, .ffn = FFN_NONE, .act = ACT_SILU, .norm = NORM_RMS, .norm_eps = 1e-5f, .n_state = 16,
-                 .conv_kernel = 4, .out_bias = true, .tied = true, .hidden_skip = 1, .bos = 0, .eos = 0, .start = -1, .pad = 0 },
+    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_MAMBA, .ffn = FFN_NONE, .act = ACT_SILU, .norm = NORM_RMS,
+                 .norm_eps = 1e-5f, .n_state = 16, .conv_kernel = 4, .out_bias = true, .tied = true, .hidden_skip = 1,
+                 .bos = 0, .eos = 0, .start = -1, .pad = 0 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .finish = finish,
 };

@@ -50,10 +50,12 @@ static int read_limits(struct arch *a, const struct config *c, struct hearth_err
     if (!kv) return 0;
     bool good = kv->type == KV_ARRAY && kv->array.n == 2;
     if (good) kv_iterate(&it, c->c, kv);
-    for (int i = 0; i < 2 && good; i++) good = kv_next(&it, &x[i]) && (x[i].type == KV_INT || x[i].type == KV_FLOAT || (i && x[i].type == KV_NULL));
+    for (int i = 0; i < 2 && good; i++)
+        good = kv_next(&it, &x[i]) && (x[i].type == KV_INT || x[i].type == KV_FLOAT || (i && x[i].type == KV_NULL));
     if (good) a->dt_min = (float)x[0].f;
     if (good && x[1].type != KV_NULL) a->dt_max = (float)x[1].f;
-    if (!good || !(a->dt_min <= a->dt_max)) return fail(err, HEARTH_E_FORMAT, "time_step_limit is not a pair of numbers, the smaller one first");
+    if (!good || !(a->dt_min <= a->dt_max))
+        return fail(err, HEARTH_E_FORMAT, "time_step_limit is not a pair of numbers, the smaller one first");
     return 0;
 }
 
@@ -70,7 +72,8 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
         return fail(err, HEARTH_E_FORMAT, "%d heads of %g do not make the inner width %d", a->n_head, head, a->rnn_width);
     if (a->n_head % a->state_groups || a->rnn_width % a->state_groups)
         return fail(err, HEARTH_E_FORMAT, "%d heads do not fall into %d groups", a->n_head, a->state_groups);
-    if ((int64_t)a->state_groups * a->n_state > 1 << 20) return fail(err, HEARTH_E_FORMAT, "%d groups of %d states are too many", a->state_groups, a->n_state);
+    if ((int64_t)a->state_groups * a->n_state > 1 << 20)
+        return fail(err, HEARTH_E_FORMAT, "%d groups of %d states are too many", a->state_groups, a->n_state);
     if (c->gguf) a->decay = DECAY_LOG;
     if (c->gguf) a->out_bias = container_tensor(c->c, "blk.0.ssm_conv1d.bias") != NULL;
     if (c->gguf) a->qkv_bias = container_tensor(c->c, "blk.0.ssm_in.bias") != NULL;
@@ -82,7 +85,8 @@ const struct family family_mamba2 = {
     .name = "mamba2", .models = "Mamba 2 130M to 2.7B, Mamba-Codestral 7B",
     .hf_types = (const char *const[]){ "mamba2", NULL }, .gguf_archs = (const char *const[]){ "mamba2", NULL },
     .heads = (const char *const[]){ "Mamba2ForCausalLM", NULL },
-    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_MAMBA2, .ffn = FFN_NONE, .act = ACT_SILU, .norm = NORM_RMS, .norm_eps = 1e-5f, .n_head = 128,
-                 .n_state = 128, .state_groups = 8, .conv_kernel = 4, .out_bias = true, .hidden_skip = 1, .bos = 0, .eos = 2, .start = -1, .pad = 1 },
+    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_MAMBA2, .ffn = FFN_NONE, .act = ACT_SILU, .norm = NORM_RMS,
+                 .norm_eps = 1e-5f, .n_head = 128, .n_state = 128, .state_groups = 8, .conv_kernel = 4, .out_bias = true,
+                 .hidden_skip = 1, .bos = 0, .eos = 2, .start = -1, .pad = 1 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .finish = finish,
 };

@@ -87,7 +87,9 @@ static int positions(struct arch *a, const struct config *c, struct hearth_error
     bool alibi;
     double max;
     int status = config_bool(c, "attn_config.alibi|alibi", NULL, true, &alibi, err);
-    if (!status) status = config_number(c, "attn_config.alibi_bias_max|alibi_bias_max", "attention.max_alibi_bias", c->gguf ? 0 : 8, &max, err);
+    if (!status)
+        status = config_number(c, "attn_config.alibi_bias_max|alibi_bias_max", "attention.max_alibi_bias", c->gguf ? 0 : 8, &max,
+                               err);
     if (status) return status;
     if (c->gguf) alibi = max != 0.0;
     if (!alibi && table) {
@@ -108,7 +110,8 @@ static int logit_scale(struct arch *a, const struct config *c, struct hearth_err
     if (!scale || !config_own_code(c)) return 0;
     if (scale->type == KV_STRING && str_is(scale->s, "inv_sqrt_d_model")) a->head_scale = 1.0f / sqrtf((float)a->width);
     else if (scale->type == KV_INT || scale->type == KV_FLOAT) a->head_scale = (float)scale->f;
-    if (a->head_scale == 0.0f || !isfinite(a->head_scale)) return fail(err, HEARTH_E_UNSUPPORTED, "the model's logit_scale is not a usable number");
+    if (a->head_scale == 0.0f || !isfinite(a->head_scale))
+        return fail(err, HEARTH_E_UNSUPPORTED, "the model's logit_scale is not a usable number");
     return 0;
 }
 
@@ -123,7 +126,8 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
     if (!status) status = config_number(c, "expansion_ratio|mlp_ratio", NULL, 4, &ratio, err);
     if (status) return status;
     if (norm && !(norm->type == KV_STRING && (str_is(norm->s, "low_precision_layernorm") || str_is(norm->s, "layernorm"))))
-        return fail(err, HEARTH_E_UNSUPPORTED, "norm_type \"%.*s\" is not supported, only layernorm and low_precision_layernorm", STR_ARG(norm->s));
+        return fail(err, HEARTH_E_UNSUPPORTED, "norm_type \"%.*s\" is not supported, only layernorm and low_precision_layernorm",
+                    STR_ARG(norm->s));
     if (a->width % a->n_head) return fail(err, HEARTH_E_FORMAT, "width %d is not a multiple of %d heads", a->width, a->n_head);
     if (c->gguf) a->tied = true;
     a->ffn_bias = !no_bias;

@@ -40,7 +40,8 @@ static const struct config_guard guards[] = {
 
 static const struct weight_name model_weights[] = {
     { W_embed, P "embeddings.word_embeddings.weight|bert.embeddings.word_embeddings.weight", "token_embd.weight", 0 },
-    { W_types, P "embeddings.token_type_embeddings.weight|bert.embeddings.token_type_embeddings.weight", "token_types.weight", WEIGHT_TYPES },
+    { W_types, P "embeddings.token_type_embeddings.weight|bert.embeddings.token_type_embeddings.weight", "token_types.weight",
+      WEIGHT_TYPES },
     { W_embed_norm, P "emb_ln.weight|bert.emb_ln.weight|" P "embeddings.LayerNorm.weight", "token_embd_norm.weight", 0 },
     { W_embed_norm_bias, P "emb_ln.bias|bert.emb_ln.bias|" P "embeddings.LayerNorm.bias", "token_embd_norm.bias", 0 },
     { W_head_dense, "cls.predictions.transform.dense.weight", NULL, 0, .heads = MASKED },
@@ -71,7 +72,9 @@ static const struct weight_name encoder_weights[] = {
 /* activation_function names the whole feed-forward part. */
 static int read_activation(struct arch *a, const struct config *c, struct hearth_error *err)
 {
-    static const struct { const char *name; enum activation act; } gates[] = { { "swiglu", ACT_SILU }, { "geglu", ACT_GELU }, { "glu", ACT_SIGMOID } };
+    static const struct { const char *name; enum activation act; } gates[] = {
+        { "swiglu", ACT_SILU }, { "geglu", ACT_GELU }, { "glu", ACT_SIGMOID },
+    };
     const struct kv *kv = config_find(c, "activation_function", NULL);
     if (!kv || kv->type != KV_STRING) return 0;
     for (size_t i = 0; i < sizeof gates / sizeof *gates; i++)
@@ -79,7 +82,8 @@ static int read_activation(struct arch *a, const struct config *c, struct hearth
             a->act = gates[i].act;
             return 0;
         }
-    return fail(err, HEARTH_E_UNSUPPORTED, "activation_function \"%.*s\": only gated ones (swiglu, geglu, glu) are supported here", STR_ARG(kv->s));
+    return fail(err, HEARTH_E_UNSUPPORTED,
+                "activation_function \"%.*s\": only gated ones (swiglu, geglu, glu) are supported here", STR_ARG(kv->s));
 }
 
 /* Texts beyond the trained length turn more slowly, where the file asks for it. */
@@ -103,7 +107,8 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
 {
     const struct file_tensor *types = container_tensor(c->c, "token_types.weight");
     if (c->gguf) a->n_type = types && types->rank == 2 && types->dim[0] <= 1 << 16 ? (int32_t)types->dim[0] : 0;
-    if (!a->key_width && a->width % a->n_head) return fail(err, HEARTH_E_FORMAT, "width %d is not a multiple of %d heads", a->width, a->n_head);
+    if (!a->key_width && a->width % a->n_head)
+        return fail(err, HEARTH_E_FORMAT, "width %d is not a multiple of %d heads", a->width, a->n_head);
     if (!a->key_width) a->key_width = a->width / a->n_head;
     a->value_width = a->key_width;
     a->n_kv = a->n_head;
@@ -123,9 +128,10 @@ const struct family family_nomic_bert = {
         { "NomicBertForSequenceClassification", HEAD_FIRST_DENSE, NULL, NULL },
         { "NomicBertForTokenClassification", HEAD_ROWS, NULL, NULL },
         { NULL, HEAD_NONE, NULL, NULL } },
-    .initial = { .task = HEARTH_TASK_ENCODER, .mixer = MIXER_ATTENTION, .ffn = FFN_GATED, .act = ACT_SILU, .norm = NORM_LAYER, .norm_eps = 1e-12f,
-                 .residual = RESIDUAL_POST, .position = POSITION_ROTARY, .tied = true, .width = 768, .n_encoder_layer = 12, .n_head = 12,
-                 .ff_width = 3072, .context = 2048, .n_type = 2, .bos = -1, .eos = -1, .start = -1, .pad = 0 },
+    .initial = { .task = HEARTH_TASK_ENCODER, .mixer = MIXER_ATTENTION, .ffn = FFN_GATED, .act = ACT_SILU, .norm = NORM_LAYER,
+                 .norm_eps = 1e-12f, .residual = RESIDUAL_POST, .position = POSITION_ROTARY, .tied = true, .width = 768,
+                 .n_encoder_layer = 12, .n_head = 12, .ff_width = 3072, .context = 2048, .n_type = 2, .bos = -1, .eos = -1,
+                 .start = -1, .pad = 0 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), ENCODER_WEIGHTS(encoder_weights), .prefix = P, .finish = finish,
     .harmless = (const char *const[]){ "inv_freq", "pooler.", "cls.predictions.bias", NULL },
 };

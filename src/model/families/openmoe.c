@@ -62,9 +62,12 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
     if (!dense) return fail_memory(err, (uint64_t)a->n_layer, "the layers");
     int status = config_number(c, "moe_layer_interval", NULL, 0, &interval, err);
     if (status) return status;
-    if (!(interval >= 1 && interval <= 4096)) return fail(err, HEARTH_E_FORMAT, "moe_layer_interval is %g, but only 1 to 4096 makes sense", interval);
-    if (!config_find(c, "hidden_act", NULL)) return fail(err, HEARTH_E_UNSUPPORTED, "the model lacks hidden_act, which would have to be swiglu");
-    if (a->n_expert_used > a->n_expert) return fail(err, HEARTH_E_FORMAT, "%d of %d experts a token makes no sense", a->n_expert_used, a->n_expert);
+    if (!(interval >= 1 && interval <= 4096))
+        return fail(err, HEARTH_E_FORMAT, "moe_layer_interval is %g, but only 1 to 4096 makes sense", interval);
+    if (!config_find(c, "hidden_act", NULL))
+        return fail(err, HEARTH_E_UNSUPPORTED, "the model lacks hidden_act, which would have to be swiglu");
+    if (a->n_expert_used > a->n_expert)
+        return fail(err, HEARTH_E_FORMAT, "%d of %d experts a token makes no sense", a->n_expert_used, a->n_expert);
     for (int32_t i = 0; i < a->n_layer; i++) dense[i] = (i + 1) % (int32_t)interval != 0;
     a->dense_list = dense;
     return rows_heads_and_rope(a, c, err);

@@ -67,7 +67,8 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
     if (a->width % a->n_head) return fail(err, HEARTH_E_FORMAT, "width %d is not a multiple of %d heads", a->width, a->n_head);
     a->norm_bare = !a->norm_bias;
     if (removed && before && a->norm_bare)
-        return fail(err, HEARTH_E_UNSUPPORTED, "the model sets _remove_final_layer_norm, which is not supported with norms without weights");
+        return fail(err, HEARTH_E_UNSUPPORTED,
+                    "the model sets _remove_final_layer_norm, which is not supported with norms without weights");
     a->residual = before ? RESIDUAL_PRE : RESIDUAL_POST;
     a->last_norm = before && !removed && a->norm_bias;
     a->projected = a->embed_width && a->embed_width != a->width;

@@ -16,7 +16,8 @@ static const struct config_key keys[] = {
 };
 
 static const struct config_key qwen2_keys[] = {
-    { "shared_expert_intermediate_size", "expert_shared_feed_forward_length", CONFIG_INT, AT(shared_ff_width), 1, 1 << 22, CONFIG_GGUF_REQUIRED },
+    { "shared_expert_intermediate_size", "expert_shared_feed_forward_length", CONFIG_INT, AT(shared_ff_width), 1, 1 << 22,
+      CONFIG_GGUF_REQUIRED },
     { "qkv_bias", NULL, CONFIG_BOOL, AT(qkv_bias), 0, 0, 0 },
     END_KEYS,
 };
@@ -123,7 +124,8 @@ const struct family family_qwen2_moe = {
     .name = "qwen2_moe", .models = "Qwen1.5-MoE-A2.7B, Qwen2-57B-A14B",
     .hf_types = (const char *const[]){ "qwen2_moe", NULL }, .gguf_archs = (const char *const[]){ "qwen2moe", NULL },
     .heads = (const char *const[]){ "Qwen2MoeForCausalLM", NULL },
-    .initial = { QWEN_AXES, .n_kv = 16, .n_expert = 60, .n_expert_used = 4, .expert_ff_width = 1408, .n_shared_expert = 1, .shared_ff_width = 5632, .qkv_bias = true },
+    .initial = { QWEN_AXES, .n_kv = 16, .n_expert = 60, .n_expert_used = 4, .expert_ff_width = 1408, .n_shared_expert = 1,
+                 .shared_ff_width = 5632, .qkv_bias = true },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .finish = finish_qwen2,
 };
 

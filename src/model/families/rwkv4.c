@@ -21,7 +21,10 @@ static const struct weight_name layer_weights[] = {
     { W_time_first, BOTH("attention.time_first", "att.time_first"), 0 },
 };
 
-static bool claims(const struct container *c) { return rwkv_claims(c, "blocks.0.att.time_first") && !container_tensor(c, "blocks.0.att.ln_x.weight"); }
+static bool claims(const struct container *c)
+{
+    return rwkv_claims(c, "blocks.0.att.time_first") && !container_tensor(c, "blocks.0.att.ln_x.weight");
+}
 
 static int finish(struct arch *a, const struct config *c, struct hearth_error *err)
 {
@@ -36,9 +39,11 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
 
 const struct family family_rwkv4 = {
     .name = "rwkv4", .models = "RWKV-4 Pile, RWKV-4 Raven, RWKV-4 World",
-    .hf_types = (const char *const[]){ "rwkv", NULL }, .gguf_archs = (const char *const[]){ "rwkv-native", "rwkv-cpp", NULL }, .claims = claims,
+    .hf_types = (const char *const[]){ "rwkv", NULL }, .gguf_archs = (const char *const[]){ "rwkv-native", "rwkv-cpp", NULL },
+    .claims = claims,
     .heads = (const char *const[]){ "RwkvForCausalLM", NULL },
-    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_RWKV4, .ffn = FFN_RWKV, .act = ACT_RELU2, .norm = NORM_LAYER, .norm_eps = 1e-5f, .position = POSITION_NONE,
-                 .rescale_every = 6, .hidden_skip = 1, .bos = 0, .eos = 0, .start = -1, .pad = -1 },
+    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_RWKV4, .ffn = FFN_RWKV, .act = ACT_RELU2, .norm = NORM_LAYER,
+                 .norm_eps = 1e-5f, .position = POSITION_NONE, .rescale_every = 6, .hidden_skip = 1, .bos = 0, .eos = 0,
+                 .start = -1, .pad = -1 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .finish = finish,
 };

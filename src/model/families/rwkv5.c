@@ -43,7 +43,8 @@ static bool is_fifth(const struct container *c)
 
 static bool claims(const struct container *c)
 {
-    return rwkv_claims(c, "blocks.0.att.ln_x.weight") && (!container_tensor(c, "emb.weight") || (is_fifth(c) && rwkv_dim(c, "blocks.0.att.time_decay", 1) > 1));
+    return rwkv_claims(c, "blocks.0.att.ln_x.weight") && (!container_tensor(c, "emb.weight") ||
+                                                          (is_fifth(c) && rwkv_dim(c, "blocks.0.att.time_decay", 1) > 1));
 }
 
 static bool head_claims(const struct container *c) { return is_fifth(c) && rwkv_dim(c, "blocks.0.att.time_decay", 1) <= 1; }
@@ -60,7 +61,8 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
      * its successor time_faaaa is none */
     if (rwkv_is_cpp(c)) a->decay = DECAY_PLAIN;
     if (rwkv_is_cpp(c)) a->head_eps = 1e-5f;
-    a->bonus_log = !rwkv_is_cpp(c) && (container_tensor(c->c, "blocks.0.att.time_first") || container_tensor(c->c, "rwkv.blocks.0.attention.time_first"));
+    a->bonus_log = !rwkv_is_cpp(c) && (container_tensor(c->c, "blocks.0.att.time_first") ||
+                                       container_tensor(c->c, "rwkv.blocks.0.attention.time_first"));
     return rwkv_sizes(a, c, "blocks.0.att.time_decay|rwkv.blocks.0.attention.time_decay", err);
 }
 
@@ -68,7 +70,8 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
 static int derive(const struct arch *a, struct layer_weights *w, struct arena *arena, struct hearth_error *err)
 {
     (void)a, (void)arena;
-    return !w->time_gate == !w->time_mix_gate ? 0 : fail(err, HEARTH_E_FORMAT, "a layer has only one of att.gate.weight and att.time_mix_g");
+    if (!w->time_gate == !w->time_mix_gate) return 0;
+    return fail(err, HEARTH_E_FORMAT, "a layer has only one of att.gate.weight and att.time_mix_g");
 }
 
 #define INITIAL { .task = HEARTH_TASK_LM, .mixer = MIXER_RWKV5, .ffn = FFN_RWKV, .act = ACT_RELU2, .norm = NORM_LAYER, .norm_eps = 1e-5f, \
@@ -76,7 +79,8 @@ static int derive(const struct arch *a, struct layer_weights *w, struct arena *a
 
 const struct family family_rwkv5 = {
     .name = "rwkv5", .models = "RWKV-5 World (Eagle)",
-    .hf_types = (const char *const[]){ "rwkv5", NULL }, .gguf_archs = (const char *const[]){ "rwkv-native", "rwkv-cpp", NULL }, .claims = claims,
+    .hf_types = (const char *const[]){ "rwkv5", NULL }, .gguf_archs = (const char *const[]){ "rwkv-native", "rwkv-cpp", NULL },
+    .claims = claims,
     .heads = (const char *const[]){ "Rwkv5ForCausalLM", "RwkvForCausalLM", NULL }, .initial = INITIAL,
     .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .finish = finish, .derive = derive,
 };

@@ -77,7 +77,9 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
     if (!status && !(divisor > 0 && divisor < 1e4)) status = fail(err, HEARTH_E_FORMAT, "head_size_divisor %g makes no sense", divisor);
     if (!status) status = rwkv_sizes(a, c, FIRST("attention.time_faaaa", "time_mix_first.weight", "att.time_faaaa"), err);
     if (!status) status = rwkv_rank(a, c, FIRST("attention.time_maa_w1", "time_mix_w1.weight", "att.time_maa_w1"), 5, &a->mix_rank, err);
-    if (!status) status = rwkv_rank(a, c, FIRST("attention.time_decay_w1", "time_mix_decay_w1.weight", "att.time_decay_w1"), 1, &a->decay_rank, err);
+    if (!status)
+        status = rwkv_rank(a, c, FIRST("attention.time_decay_w1", "time_mix_decay_w1.weight", "att.time_decay_w1"), 1,
+                           &a->decay_rank, err);
     if (!c->gguf) a->final_eps = 1e-5f; /* the reference builds this one norm without the configured number */
     a->head_eps = (float)(1e-5 * divisor * divisor);
     return status;
@@ -112,14 +114,16 @@ static int derive(const struct arch *a, struct layer_weights *w, struct arena *a
     if (!w->time_mix_up_decay || !w->time_mix_up_key || !w->time_mix_up_value || !w->time_mix_up_receptance || !w->time_mix_up_gate)
         return fail_memory(err, sizeof(struct tensor), "a tensor");
     if (w->time_mix_decay && w->time_mix_key && w->time_mix_value && w->time_mix_receptance && w->time_mix_gate) return 0;
-    return fail(err, HEARTH_E_FORMAT, "a layer lacks one of the five weights that mix a row with the one before it (time_maa_w, k, v, r, g)");
+    return fail(err, HEARTH_E_FORMAT,
+                "a layer lacks one of the five weights that mix a row with the one before it (time_maa_w, k, v, r, g)");
 }
 
 const struct family family_rwkv6 = {
     .name = "rwkv6", .models = "RWKV-6 World (Finch)",
     .hf_types = (const char *const[]){ "rwkv6", NULL }, .gguf_archs = (const char *const[]){ "rwkv6", "rwkv-native", "rwkv-cpp", NULL },
     .claims = claims, .heads = (const char *const[]){ "Rwkv6ForCausalLM", NULL },
-    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_RWKV6, .ffn = FFN_RWKV, .act = ACT_RELU2, .norm = NORM_LAYER, .norm_eps = 1e-5f,
-                 .position = POSITION_NONE, .mix_previous = true, .rescaled = true, .hidden_skip = 1, .bos = 0, .eos = 0, .start = -1, .pad = -1 },
+    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_RWKV6, .ffn = FFN_RWKV, .act = ACT_RELU2, .norm = NORM_LAYER,
+                 .norm_eps = 1e-5f, .position = POSITION_NONE, .mix_previous = true, .rescaled = true, .hidden_skip = 1,
+                 .bos = 0, .eos = 0, .start = -1, .pad = -1 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .finish = finish, .derive = derive,
 };

@@ -71,11 +71,17 @@ static bool claims(const struct container *c) { return rwkv_claims(c, "blocks.0.
 
 static int read_ranks(struct arch *a, const struct config *c, struct hearth_error *err)
 {
-    int status = rwkv_rank(a, c, "model.layers.0.attn.w_lora.lora.0.weight|blk.0.time_mix_w1.weight|blocks.0.att.w1", 1, &a->decay_rank, err);
-    if (!status) status = rwkv_rank(a, c, "model.layers.0.attn.a_lora.lora.0.weight|blk.0.time_mix_a1.weight|blocks.0.att.a1", 1, &a->rate_rank, err);
-    if (!status) status = rwkv_rank(a, c, "model.layers.0.attn.g_lora.lora.0.weight|blk.0.time_mix_g1.weight|blocks.0.att.g1", 1, &a->gate_rank, err);
+    int status = rwkv_rank(a, c, "model.layers.0.attn.w_lora.lora.0.weight|blk.0.time_mix_w1.weight|blocks.0.att.w1", 1,
+                           &a->decay_rank, err);
+    if (!status)
+        status = rwkv_rank(a, c, "model.layers.0.attn.a_lora.lora.0.weight|blk.0.time_mix_a1.weight|blocks.0.att.a1", 1,
+                           &a->rate_rank, err);
+    if (!status)
+        status = rwkv_rank(a, c, "model.layers.0.attn.g_lora.lora.0.weight|blk.0.time_mix_g1.weight|blocks.0.att.g1", 1,
+                           &a->gate_rank, err);
     if (!status && a->n_layer > 1) /* the first layer has none, or one that nobody uses */
-        status = rwkv_rank(a, c, "model.layers.1.attn.v_lora.lora.0.weight|blk.1.time_mix_v1.weight|blocks.1.att.v1", 1, &a->carry_rank, err);
+        status = rwkv_rank(a, c, "model.layers.1.attn.v_lora.lora.0.weight|blk.1.time_mix_v1.weight|blocks.1.att.v1", 1,
+                           &a->carry_rank, err);
     return status;
 }
 
@@ -87,7 +93,8 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
     if (!status) status = rwkv_sizes(a, c, "model.layers.0.attn.r_k|blocks.0.att.r_k", err);
     if (status) return status;
     if (first != (container_tensor(c->c, "model.layers.0.pre_norm.weight") || c->gguf))
-        return fail(err, HEARTH_E_FORMAT, "norm_first is %s, but the first layer has %s norm before it", first ? "true" : "false", first ? "no" : "a");
+        return fail(err, HEARTH_E_FORMAT, "norm_first is %s, but the first layer has %s norm before it", first ? "true" : "false",
+                    first ? "no" : "a");
     if (bias != (container_tensor(c->c, "model.norm.bias") || c->gguf))
         return fail(err, HEARTH_E_FORMAT, "norm_bias is %s, but model.norm.bias is%s there", bias ? "true" : "false", bias ? " not" : "");
     if (!c->gguf) a->in_major = false;
@@ -99,7 +106,9 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
 static int derive(const struct arch *a, struct layer_weights *w, struct arena *arena, struct hearth_error *err)
 {
     (void)a, (void)arena;
-    if (w->time_mix_receptance && w->time_mix_decay && w->time_mix_key && w->time_mix_value && w->time_mix_rate && w->time_mix_gate) return 0;
+    if (w->time_mix_receptance && w->time_mix_decay && w->time_mix_key && w->time_mix_value && w->time_mix_rate &&
+        w->time_mix_gate)
+        return 0;
     return fail(err, HEARTH_E_FORMAT, "a layer lacks one of the six weights that mix a row with the one before it (x_r, w, k, v, a, g)");
 }
 
@@ -107,8 +116,10 @@ const struct family family_rwkv7 = {
     .name = "rwkv7", .models = "RWKV-7 World, RWKV-7 Pile (Goose)",
     .hf_types = (const char *const[]){ "rwkv7", NULL }, .gguf_archs = (const char *const[]){ "rwkv7", "rwkv-native", "rwkv-cpp", NULL },
     .claims = claims, .heads = (const char *const[]){ "RWKV7ForCausalLM", "Rwkv7ForCausalLM", NULL },
-    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_RWKV7, .ffn = FFN_RWKV, .act = ACT_RELU2, .norm = NORM_LAYER, .norm_eps = 1e-5f,
-                 .position = POSITION_NONE, .decay = DECAY_LOG, .mix_previous = true, .embed_norm_inside = true, .bos = 1, .eos = 2, .start = -1, .pad = -1 },
+    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_RWKV7, .ffn = FFN_RWKV, .act = ACT_RELU2, .norm = NORM_LAYER,
+                 .norm_eps = 1e-5f, .position = POSITION_NONE, .decay = DECAY_LOG, .mix_previous = true,
+                 .embed_norm_inside = true, .bos = 1, .eos = 2, .start = -1, .pad = -1 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .finish = finish, .derive = derive,
-    .harmless = (const char *const[]){ "blk.0.time_mix_v0.", "blk.0.time_mix_v1.", "blk.0.time_mix_v2.", "blocks.0.att.v0", "blocks.0.att.v1", "blocks.0.att.v2", NULL },
+    .harmless = (const char *const[]){ "blk.0.time_mix_v0.", "blk.0.time_mix_v1.", "blk.0.time_mix_v2.", "blocks.0.att.v0",
+                                       "blocks.0.att.v1", "blocks.0.att.v2", NULL },
 };

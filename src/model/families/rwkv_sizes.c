@@ -9,7 +9,8 @@
 static const struct { const char *embed, *layer, *key, *ffn_key; } names[] = {
     { "emb.weight", "blocks.%d.ln1.weight", "blocks.0.att.key.weight", "blocks.0.ffn.key.weight" },
     { "token_embd.weight", "blk.%d.attn_norm.weight", "blk.0.time_mix_key.weight", "blk.0.channel_mix_key.weight" },
-    { "rwkv.embeddings.weight", "rwkv.blocks.%d.ln1.weight", "rwkv.blocks.0.attention.key.weight", "rwkv.blocks.0.feed_forward.key.weight" },
+    { "rwkv.embeddings.weight", "rwkv.blocks.%d.ln1.weight", "rwkv.blocks.0.attention.key.weight",
+      "rwkv.blocks.0.feed_forward.key.weight" },
     { "model.embeddings.weight", "model.layers.%d.attn_norm.weight", "model.layers.0.attn.k_proj.weight", "model.layers.0.ffn.key.weight" },
 };
 

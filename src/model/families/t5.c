@@ -36,20 +36,23 @@ static const struct weight_name model_weights[] = {
 
 static const struct weight_name encoder_weights[] = {
     { W_mixer_norm, "encoder.block.%d.layer.0.layer_norm.weight", "enc.blk.%d.attn_norm.weight", 0 },
-    { W_attn_buckets, "encoder.block.%d.layer.0.SelfAttention.relative_attention_bias.weight", "enc.blk.%d.attn_rel_b.weight", WEIGHT_OPTIONAL },
+    { W_attn_buckets, "encoder.block.%d.layer.0.SelfAttention.relative_attention_bias.weight", "enc.blk.%d.attn_rel_b.weight",
+      WEIGHT_OPTIONAL },
     { W_attn_q, "encoder.block.%d.layer.0.SelfAttention.q.weight", "enc.blk.%d.attn_q.weight", 0 },
     { W_attn_k, "encoder.block.%d.layer.0.SelfAttention.k.weight", "enc.blk.%d.attn_k.weight", 0 },
     { W_attn_v, "encoder.block.%d.layer.0.SelfAttention.v.weight", "enc.blk.%d.attn_v.weight", 0 },
     { W_attn_out, "encoder.block.%d.layer.0.SelfAttention.o.weight", "enc.blk.%d.attn_o.weight", 0 },
     { W_ffn_norm, "encoder.block.%d.layer.1.layer_norm.weight", "enc.blk.%d.ffn_norm.weight", 0 },
     { W_ffn_gate, "encoder.block.%d.layer.1.DenseReluDense.wi_0.weight", "enc.blk.%d.ffn_gate.weight", WEIGHT_GATED },
-    { W_ffn_up, "encoder.block.%d.layer.1.DenseReluDense.wi.weight|encoder.block.%d.layer.1.DenseReluDense.wi_1.weight", "enc.blk.%d.ffn_up.weight", 0 },
+    { W_ffn_up, "encoder.block.%d.layer.1.DenseReluDense.wi.weight|encoder.block.%d.layer.1.DenseReluDense.wi_1.weight",
+      "enc.blk.%d.ffn_up.weight", 0 },
     { W_ffn_down, "encoder.block.%d.layer.1.DenseReluDense.wo.weight", "enc.blk.%d.ffn_down.weight", 0 },
 };
 
 static const struct weight_name layer_weights[] = {
     { W_mixer_norm, "decoder.block.%d.layer.0.layer_norm.weight", "dec.blk.%d.attn_norm.weight", 0 },
-    { W_attn_buckets, "decoder.block.%d.layer.0.SelfAttention.relative_attention_bias.weight", "dec.blk.%d.attn_rel_b.weight", WEIGHT_OPTIONAL },
+    { W_attn_buckets, "decoder.block.%d.layer.0.SelfAttention.relative_attention_bias.weight", "dec.blk.%d.attn_rel_b.weight",
+      WEIGHT_OPTIONAL },
     { W_attn_q, "decoder.block.%d.layer.0.SelfAttention.q.weight", "dec.blk.%d.attn_q.weight", 0 },
     { W_attn_k, "decoder.block.%d.layer.0.SelfAttention.k.weight", "dec.blk.%d.attn_k.weight", 0 },
     { W_attn_v, "decoder.block.%d.layer.0.SelfAttention.v.weight", "dec.blk.%d.attn_v.weight", 0 },
@@ -61,7 +64,8 @@ static const struct weight_name layer_weights[] = {
     { W_cross_out, "decoder.block.%d.layer.1.EncDecAttention.o.weight", "dec.blk.%d.cross_attn_o.weight", 0 },
     { W_ffn_norm, "decoder.block.%d.layer.2.layer_norm.weight", "dec.blk.%d.ffn_norm.weight", 0 },
     { W_ffn_gate, "decoder.block.%d.layer.2.DenseReluDense.wi_0.weight", "dec.blk.%d.ffn_gate.weight", WEIGHT_GATED },
-    { W_ffn_up, "decoder.block.%d.layer.2.DenseReluDense.wi.weight|decoder.block.%d.layer.2.DenseReluDense.wi_1.weight", "dec.blk.%d.ffn_up.weight", 0 },
+    { W_ffn_up, "decoder.block.%d.layer.2.DenseReluDense.wi.weight|decoder.block.%d.layer.2.DenseReluDense.wi_1.weight",
+      "dec.blk.%d.ffn_up.weight", 0 },
     { W_ffn_down, "decoder.block.%d.layer.2.DenseReluDense.wo.weight", "dec.blk.%d.ffn_down.weight", 0 },
 };
 
@@ -91,7 +95,8 @@ static int read_projection(struct arch *a, const struct config *c, struct str na
 
 static int check(struct arch *a, const struct config *c, struct hearth_error *err)
 {
-    a->encoder_embed = a->n_layer && encoder_has_embed(c, "encoder.embed_tokens.weight|shared.weight", "decoder.embed_tokens.weight|shared.weight");
+    a->encoder_embed = a->n_layer && encoder_has_embed(c, "encoder.embed_tokens.weight|shared.weight",
+                                                       "decoder.embed_tokens.weight|shared.weight");
     a->n_kv = a->n_head;
     if (a->bucket_distance <= a->buckets / 2)
         return fail(err, HEARTH_E_FORMAT, "relative_attention_max_distance %d is too small for %d buckets", a->bucket_distance, a->buckets);

@@ -53,7 +53,8 @@ static const struct weight_name encoder_weights[] = {
 
 static int finish(struct arch *a, const struct config *c, struct hearth_error *err)
 {
-    if (a->image_size % a->patch) return fail(err, HEARTH_E_FORMAT, "a picture of %d is not a multiple of patches of %d", a->image_size, a->patch);
+    if (a->image_size % a->patch)
+        return fail(err, HEARTH_E_FORMAT, "a picture of %d is not a multiple of patches of %d", a->image_size, a->patch);
     if (a->width % a->n_head) return fail(err, HEARTH_E_FORMAT, "width %d is not a multiple of %d heads", a->width, a->n_head);
     a->context = a->image_size / a->patch * (a->image_size / a->patch) + 1;
     a->n_kv = a->n_head;
@@ -63,9 +64,12 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
 
 const struct family family_vit = {
     .name = "vit", .models = "ViT base and large, classifiers fine-tuned from them",
-    .hf_types = (const char *const[]){ "vit", NULL }, .encoder_heads = (const struct family_head[]){ { "ViTForImageClassification", HEAD_FIRST, "classifier.weight", NULL }, { NULL, HEAD_NONE, NULL, NULL } },
-    .initial = { .task = HEARTH_TASK_ENCODER, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_GELU, .norm = NORM_LAYER, .norm_eps = 1e-12f,
-                 .position = POSITION_LEARNED, .qkv_bias = true, .patch = 16, .image_size = 224, .channels = 3, .bos = -1, .eos = -1, .start = -1, .pad = -1 },
+    .hf_types = (const char *const[]){ "vit", NULL },
+    .encoder_heads = (const struct family_head[]){ { "ViTForImageClassification", HEAD_FIRST, "classifier.weight", NULL },
+                                                   { NULL, HEAD_NONE, NULL, NULL } },
+    .initial = { .task = HEARTH_TASK_ENCODER, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_GELU, .norm = NORM_LAYER,
+                 .norm_eps = 1e-12f, .position = POSITION_LEARNED, .qkv_bias = true, .patch = 16, .image_size = 224,
+                 .channels = 3, .bos = -1, .eos = -1, .start = -1, .pad = -1 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), ENCODER_WEIGHTS(encoder_weights), .finish = finish,
     .harmless = (const char *const[]){ "vit.pooler.", NULL },
 };

@@ -58,7 +58,8 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
     if (status) return status;
     if (a->width % a->n_head) return fail(err, HEARTH_E_FORMAT, "width %d is not a multiple of %d heads", a->width, a->n_head);
     if (pad >= a->position_offset) /* the class zeroes that row of its table of waves */
-        return fail(err, HEARTH_E_UNSUPPORTED, "the model's pad_token_id %g would take a position away from texts, which is not supported", pad);
+        return fail(err, HEARTH_E_UNSUPPORTED,
+                    "the model's pad_token_id %g would take a position away from texts, which is not supported", pad);
     if (scaled) a->embed_scale = sqrtf((float)a->width);
     a->n_kv = a->n_head;
     a->key_width = a->value_width = a->width / a->n_head;
@@ -68,9 +69,9 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
 const struct family family_xglm = {
     .name = "xglm", .models = "XGLM 564M to 7.5B, InCoder 1B and 6B, fairseq dense 125M to 13B and its tunes (Nerys, Janeway, Shinen 13B)",
     .hf_types = (const char *const[]){ "xglm", NULL }, .heads = (const char *const[]){ "XGLMForCausalLM", NULL },
-    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_GELU, .norm = NORM_LAYER, .norm_eps = 1e-5f,
-                 .position = POSITION_WAVES, .position_offset = 2, .context = 2048, .width = 1024, .n_layer = 24, .n_head = 16, .ff_width = 4096,
-                 .tied = true, .bos = 0, .eos = 2, .start = 2, .pad = 1 },
+    .initial = { .task = HEARTH_TASK_LM, .mixer = MIXER_ATTENTION, .ffn = FFN_DENSE, .act = ACT_GELU, .norm = NORM_LAYER,
+                 .norm_eps = 1e-5f, .position = POSITION_WAVES, .position_offset = 2, .context = 2048, .width = 1024,
+                 .n_layer = 24, .n_head = 16, .ff_width = 4096, .tied = true, .bos = 0, .eos = 2, .start = 2, .pad = 1 },
     .keys = keys, .guards = guards, MODEL_WEIGHTS(model_weights), LAYER_WEIGHTS(layer_weights), .prefix = "model.",
     .harmless = (const char *const[]){ "embed_positions.weights", "embed_positions._float_tensor", NULL }, .finish = finish,
 };
