@@ -9,17 +9,9 @@ static const struct config_key keys[] = {
     END_KEYS,
 };
 
-static const struct config_guard guards[] = {
-    { "add_cross_attention", NULL, "false" },
-    { "quantization_config.quant_method", NULL, NULL },
-    END_GUARDS,
-};
+static const struct config_guard guards[] = { DECODER_GUARDS, END_GUARDS };
 
-static const struct weight_name model_weights[] = {
-    GPT_MODEL_ROWS,
-    { W_position, "transformer.wpe.weight", "position_embd.weight", 0 },
-    { W_norm_bias, "transformer.ln_f.bias", "output_norm.bias", 0 },
-};
+static const struct weight_name model_weights[] = { GPT2_MODEL_ROWS };
 
 static const struct weight_name layer_weights[] = {
     GPT_LAYER_ROWS(0),
@@ -63,9 +55,7 @@ static int finish(struct arch *a, const struct config *c, struct hearth_error *e
 
 static const struct config_guard santacoder_guards[] = {
     { "attention_head_type", NULL, "multiquery" },
-    { "add_cross_attention", NULL, "false" },
-    { "quantization_config.quant_method", NULL, NULL },
-    END_GUARDS,
+    DECODER_GUARDS, END_GUARDS,
 };
 
 static int finish_santacoder(struct arch *a, const struct config *c, struct hearth_error *err)

@@ -79,6 +79,10 @@
     { NULL, "rope.scaling.yarn_attn_factor", "1" }, { NULL, "rope.scaling.yarn_ext_factor", "1" }
 #define COMMON_GUARDS CONTAINER_GUARDS, { NULL, "expert_count", "0" }
 
+/* Classes that can also be the decoder of a pair, which is not implemented. */
+#define DECODER_GUARDS                                                                                                 \
+    { "add_cross_attention", NULL, "false" }, { "quantization_config.quant_method", NULL, NULL }
+
 /* Classes that turn whole heads whatever the file says; scalings in GGUF that nothing here reads. */
 #define WHOLE_HEAD_GUARDS                                                                                              \
     { "rope_parameters.partial_rotary_factor|rope_scaling.partial_rotary_factor|partial_rotary_factor", NULL, "1" }
@@ -158,6 +162,10 @@
     { W_embed, "transformer.wte.weight", "token_embd.weight", 0 },                                                     \
     { W_norm, "transformer.ln_f.weight", "output_norm.weight", 0 },                                                    \
     { W_head, "lm_head.weight", "output.weight", WEIGHT_OPTIONAL }
+#define GPT2_MODEL_ROWS                                                                                                \
+    GPT_MODEL_ROWS,                                                                                                    \
+    { W_position, "transformer.wpe.weight", "position_embd.weight", 0 },                                               \
+    { W_norm_bias, "transformer.ln_f.bias", "output_norm.bias", 0 }
 #define GPT_LAYER_ROWS(flag)                                                                                           \
     { W_mixer_norm, GPT_LAYER "ln_1.weight", "blk.%d.attn_norm.weight", 0 },                                           \
     { W_mixer_norm_bias, GPT_LAYER "ln_1.bias", "blk.%d.attn_norm.bias", 0 },                                          \

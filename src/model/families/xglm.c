@@ -1,25 +1,20 @@
 /* XGLM: sines and cosines for positions, scaled embeddings, norms before the branches, biases everywhere. Lin et al. 2022. */
 #include <math.h>
 
-#include "model/family.h"
+#include "model/families/rows.h"
 
 static const struct config_key keys[] = {
-    { "vocab_size", NULL, CONFIG_INT, AT(n_vocab), 1, 1 << 24, CONFIG_HF_REQUIRED },
+    VOCAB_KEYS,
     { "d_model|hidden_size", NULL, CONFIG_INT, AT(width), 1, 1 << 20, 0 },
     { "num_layers|num_hidden_layers", NULL, CONFIG_INT, AT(n_layer), 1, 1024, 0 },
     { "attention_heads|num_attention_heads", NULL, CONFIG_INT, AT(n_head), 1, 4096, 0 },
     { "ffn_dim", NULL, CONFIG_INT, AT(ff_width), 1, 1 << 22, 0 },
     { "max_position_embeddings", NULL, CONFIG_INT, AT(context), 1, 1 << 28, 0 },
     { "activation_function", NULL, CONFIG_ACTIVATION, AT(act), 0, 0, 0 },
-    { "tie_word_embeddings", NULL, CONFIG_BOOL, AT(tied), 0, 0, 0 },
-    END_KEYS,
+    TIED_KEYS, END_KEYS,
 };
 
-static const struct config_guard guards[] = {
-    { "add_cross_attention", NULL, "false" },
-    { "quantization_config.quant_method", NULL, NULL },
-    END_GUARDS,
-};
+static const struct config_guard guards[] = { DECODER_GUARDS, END_GUARDS };
 
 static const struct weight_name model_weights[] = {
     { W_embed, "model.embed_tokens.weight", NULL, 0 },
