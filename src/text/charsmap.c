@@ -17,6 +17,7 @@ int charsmap_open(struct charsmap *m, struct str blob, struct hearth_error *err)
     m->trie = p + 4;
     m->units = bytes / 4;
     m->text = (struct str){ blob.p + 4 + bytes, blob.n - 4 - bytes };
+    if (!utf8_valid(m->text)) return fail(err, HEARTH_E_FORMAT, "the normalisation rules make malformed UTF-8");
     return 0;
 }
 
@@ -42,7 +43,7 @@ size_t charsmap_find(const struct charsmap *m, struct str text, bool shortest, s
         if (!(unit & 1u << 8)) continue;
         if (node >= m->units) break;
         const uint32_t value = load_u32(m->trie + (size_t)node * 4) & ~(1u << 31);
-        if (value >= m->text.n) break;
+        if (value >= m->text.n || (m->text.p[value] & 0xc0) == 0x80) break; /* the second: inside a character */
         found = i + 1;
         *to = str_from(m->text.p + value); /* the table ends in NUL */
         if (shortest) break;

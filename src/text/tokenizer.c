@@ -370,15 +370,27 @@ static bool in_template(int32_t id, const int32_t *ids, uint32_t n)
     return false;
 }
 
-void tokenizer_info(const struct tokenizer *t, struct tokenizer_info *out)
+/* One more than the greatest id there is. Those of a post-processor may be beyond the vocabulary: they are what its file says. */
+static uint32_t ids_end(const struct tokenizer *t)
 {
+    struct post_part parts[POST_PARTS_MAX];
     uint32_t n = t->n_named ? t->n_named : t->vocab.n;
     for (uint32_t i = 0; i < t->n_added; i++)
         if (t->added[i].id >= n) n = t->added[i].id + 1;
+    for (int two = 0; two < 2; two++) {
+        const uint32_t count = parts_for(t, two, parts);
+        for (uint32_t i = 0; i < count; i++)
+            if (parts[i].id >= 0 && (uint32_t)parts[i].id >= n) n = (uint32_t)parts[i].id + 1;
+    }
+    return n;
+}
+
+void tokenizer_info(const struct tokenizer *t, struct tokenizer_info *out)
+{
     *out = (struct tokenizer_info){
         .source = t->source,
         .kind = t->model->name,
-        .n_vocab = (int32_t)n,
+        .n_vocab = (int32_t)ids_end(t),
         .bos = t->bos,
         .eos = t->eos,
         .unk = t->unk,

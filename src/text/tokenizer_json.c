@@ -128,6 +128,13 @@ void step_args_defaults(struct step_args *a)
     };
 }
 
+/* What steps put into a text has to be text: regular expressions are matched without another look. */
+static int option_keep(struct tokenizer *t, struct json *j, struct str *out)
+{
+    const int status = json_keep(t, j, out);
+    return status || utf8_valid(*out) ? status : json_fail(j, "an option of a step is malformed UTF-8");
+}
+
 /* {"String": "..."} or {"Regex": "..."} */
 static int pattern_read(struct tokenizer *t, struct json *j, struct step_args *a)
 {
@@ -135,7 +142,7 @@ static int pattern_read(struct tokenizer *t, struct json *j, struct step_args *a
     a->pattern_is_regex = json_is(j, "Regex");
     if (!a->pattern_is_regex && !json_is(j, "String")) return json_fail(j, "a pattern that is no String and no Regex");
     if (json_next(j) != JSON_STRING) return json_fail(j, "a pattern was expected");
-    const int status = json_keep(t, j, &a->pattern);
+    const int status = option_keep(t, j, &a->pattern);
     if (status) return status;
     return json_next(j) == JSON_OBJECT_END ? 0 : json_fail(j, "a pattern was expected");
 }
@@ -146,7 +153,7 @@ static int option_read(struct tokenizer *t, struct json *j, const struct option 
     if (o->type == OPTION_PATTERN) return pattern_read(t, j, a);
     const enum json_kind kind = json_next(j);
     if (o->type == OPTION_IGNORED || kind == JSON_NULL) return json_skip(j, kind);
-    if (o->type == OPTION_STRING && kind == JSON_STRING) return json_keep(t, j, (struct str *)(void *)to);
+    if (o->type == OPTION_STRING && kind == JSON_STRING) return option_keep(t, j, (struct str *)(void *)to);
     if (o->type == OPTION_BOOL && (kind == JSON_TRUE || kind == JSON_FALSE)) {
         *(bool *)to = kind == JSON_TRUE;
         return 0;

@@ -1,6 +1,8 @@
 /* Post-processors of tokenizer.json: every one comes down to a list of tokens and texts, for one text and for two. */
 #include "text/tokenizer_int.h"
 
+enum { IDS_MAX = 1 << 24 }; /* no model has more */
+
 struct parts {
     struct post_part part[POST_PARTS_MAX];
     uint32_t         n;
@@ -15,7 +17,7 @@ static int part_put(struct parts *p, int64_t id, int64_t type, struct hearth_err
 {
     if (p->n == POST_PARTS_MAX)
         return fail(err, HEARTH_E_UNSUPPORTED, "a post-processor adds more than %d tokens", POST_PARTS_MAX);
-    if (id < PART_B || id > INT32_MAX || type < 0 || type > INT32_MAX)
+    if (id < PART_B || id >= IDS_MAX || type < 0 || type > INT32_MAX)
         return fail(err, HEARTH_E_FORMAT, "a post-processor with an id out of range");
     p->part[p->n++] = (struct post_part){ (int32_t)id, (int32_t)type };
     return 0;

@@ -119,6 +119,8 @@ static void refusals(void **state)
     } cases[] = {
         { "{\"normalizer\":{\"type\":\"Whatever\"}," MODEL "}", HEARTH_E_UNSUPPORTED, "Whatever" },
         { "{\"normalizer\":{\"type\":\"NFC\",\"zeal\":1}," MODEL "}", HEARTH_E_UNSUPPORTED, "zeal" },
+        { "{\"normalizer\":{\"type\":\"Prepend\",\"prepend\":\"\xff\"}," MODEL "}", HEARTH_E_FORMAT, "malformed UTF-8" },
+        { "{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":\"\\ud800\"}," MODEL "}", HEARTH_E_FORMAT, "malformed UTF-8" },
         { "{\"pre_tokenizer\":{\"type\":\"Stanza\"}," MODEL "}", HEARTH_E_UNSUPPORTED, "Stanza" },
         { "{\"pre_tokenizer\":{\"type\":\"FixedLength\",\"length\":0}," MODEL "}", HEARTH_E_FORMAT, "length 0" },
         { "{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[a&&[[[[[[[[[^b]]]]]]]]]]\"},\"behavior\":\"Isolated\","
