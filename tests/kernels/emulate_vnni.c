@@ -8,10 +8,8 @@
 
 #include <signal.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <ucontext.h>
-#include <unistd.h>
 
 enum { SAVED_XMM = 160, SAVED_YMM_HIGH = 576, VPDPBUSD = 0x50, VPDPWSSD = 0x52 };
 

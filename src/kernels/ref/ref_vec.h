@@ -325,9 +325,9 @@ INLINE vb vb_lasts(vb x, vb y)
     return (vb){ x.b, y.b };
 }
 
-INLINE v16u v16u_bits(v16u twice, const int half, uint8_t value) /* twice: each byte four times */
+INLINE v16u v16u_bits(v16u times_4, const int half, uint8_t value) /* times_4: each byte four times */
 {
-    const v4u four = (v4u)twice, own = SPLAT4(v4u, 0x08040201) , upper = SPLAT4(v4u, 0x80402010);
+    const v4u four = (v4u)times_4, own = SPLAT4(v4u, 0x08040201), upper = SPLAT4(v4u, 0x80402010);
     const v16u bit = (v16u)__builtin_shufflevector(own, upper, 0, 4, 0, 4);
     const v4u  eight = half ? __builtin_shufflevector(four, four, 2, 2, 3, 3) : __builtin_shufflevector(four, four, 0, 0, 1, 1);
     return (v16u)(((v16u)eight & bit) == bit) & value;

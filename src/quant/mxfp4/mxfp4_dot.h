@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "quant/mxfp4/mxfp4.h"
+#include "quant/nibbles_dot.h"
 
 /* Twice the values of the codes, 12 more than they count. */
 #define MXFP4_EXCESS 12
@@ -32,9 +33,9 @@ INLINE void mxfp4_sums_i8(vi *total, const struct head_i8 *h, const struct block
 
 INLINE void mxfp4_pair_i8(vb *first, vb *last, const void *a, const void *b)
 {
-    const vb q = vb_load_two(((const struct mxfp4 *)a)->q, ((const struct mxfp4 *)b)->q);
-    *first = vb_table16(mxfp4_table, vb_and(q, 15));
-    *last = vb_table16(mxfp4_table, vb_and(vw_right(q, 4), 15));
+    nibbles_pair(first, last, ((const struct mxfp4 *)a)->q, ((const struct mxfp4 *)b)->q);
+    *first = vb_table16(mxfp4_table, *first);
+    *last = vb_table16(mxfp4_table, *last);
 }
 
 /* mxfp4_scale of four. */

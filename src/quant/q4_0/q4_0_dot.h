@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "base/half.h"
+#include "quant/nibbles_dot.h"
 #include "quant/q4_0/q4_0.h"
 
 INLINE void q4_0_floats(float *dst, const void *block) /* dst [32] */
@@ -24,9 +25,7 @@ INLINE void q4_0_sums_i8(vi *total, const struct head_i8 *h, const struct block_
 
 INLINE void q4_0_pair_i8(vb *first, vb *last, const void *a, const void *b)
 {
-    const vb q = vb_load_two(((const struct q4_0 *)a)->q, ((const struct q4_0 *)b)->q);
-    *first = vb_and(q, 15);
-    *last = vb_and(vw_right(q, 4), 15);
+    nibbles_pair(first, last, ((const struct q4_0 *)a)->q, ((const struct q4_0 *)b)->q);
 }
 
 static const struct weight_type q4_0_type = {

@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 #include "base/half.h"
-#include "quant/fifth_bits.h"
+#include "quant/nibbles_dot.h"
 #include "quant/q5_0/q5_0.h"
 
 INLINE vb q5_0_values(const struct q5_0 *b)
@@ -31,10 +31,8 @@ INLINE void q5_0_sums_i8(vi *total, const struct head_i8 *h, const struct block_
 INLINE void q5_0_pair_i8(vb *first, vb *last, const void *a, const void *b)
 {
     const struct q5_0 *const p = a, *const q = b;
-    const uint32_t high_a = fifth_bits_all(p->high), high_b = fifth_bits_all(q->high);
-    const vb low = vb_load_two(p->q, q->q);
-    *first = vb_or(vb_and(low, 15), vb_bits((high_a & 0xffff) | high_b << 16, 16));
-    *last = vb_or(vb_and(vw_right(low, 4), 15), vb_bits(high_a >> 16 | (high_b & 0xffff0000), 16));
+    nibbles_pair(first, last, p->q, q->q);
+    fifth_bits_pair(first, last, p->high, q->high);
 }
 
 static const struct weight_type q5_0_type = {
